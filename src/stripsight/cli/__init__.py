@@ -1,0 +1,1 @@
+"""The command line; every command imports its work when it runs."""

@@ -1,0 +1,80 @@
+"""The command line's root: groups, exit codes, and errors as one line on stderr.
+
+Commands live in one module per group and import their work when they run, so that
+`stripsight --help` stays quick. Exit codes: 0 done, 1 the job failed or a check found errors,
+2 wrong usage, 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from stripsight import __version__
+from stripsight.cli import data
+from stripsight.errors import StripSightError
+
+app = typer.Typer(
+    name="stripsight",
+    help="Surface defects on flat steel: prepare, train, judge.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data.app, name="data")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stripsight {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Surface defects on flat steel: prepare, train, judge."""
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; errors go to stderr as one line."""
+    try:
+        code = typer.main.get_command(app).main(
+            args=None if arguments is None else list(arguments),
+            prog_name="stripsight",
+            standalone_mode=False,
+        )
+    except StripSightError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
+    except OSError as error:
+        return _fail(_describe_os_error(error), 1)
+    except Exception as error:
+        # Typer's own usage errors share no public base class; they all carry these two.
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            message = error.format_message().replace("\n", " ")
+            return _fail(f"{message} (see --help)" if message else "", 2)
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `stripsight` command."""
+    sys.exit(run_command())
+
+
+def _fail(message: str, code: int) -> int:
+    if message:
+        typer.echo(f"stripsight: {message}", err=True)
+    return code
+
+
+def _describe_os_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

@@ -1,0 +1,1 @@
+"""The configuration: packaged YAML groups, composed and checked into dataclasses."""

@@ -1,0 +1,1 @@
+"""From annotation files of every form to tensors."""

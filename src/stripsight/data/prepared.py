@@ -1,0 +1,201 @@
+"""The prepared data set on disk: what `data prepare` writes and everything later reads.
+
+    dataset.json           name, classes, source, counts, reconciliation, schema version, content
+    hash; written last images.parquet         id, file, height, width, sha256, labelled,
+    duplicate_group annotations.parquet    image_id, class_id, kind (mask, box or presence), rle,
+    area splits/<name>.csv      id, split
+
+`file` is relative to the image root, which is `images/` inside the data set (unpacked from a zip)
+or the folder the images came from: pixels stay where they are and are never re-encoded. An image
+whose labels are not known (no annotation in a format where that does not mean "clean", or a refused
+one) has `labelled` false and takes no part in training.
+
+How the tables come about is `prepare.py`'s business; whether they still hold is `check.py`'s.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from stripsight.atomic import write_atomically
+from stripsight.errors import DataError, DatasetError
+from stripsight.labels import ClassList
+
+SCHEMA_VERSION = 1
+
+IMAGE_COLUMNS = {
+    "id": "string",
+    "file": "string",
+    "height": "int32",
+    "width": "int32",
+    "sha256": "string",
+    "labelled": "bool",
+    "duplicate_group": "int32",
+}
+ANNOTATION_COLUMNS = {
+    "image_id": "string",
+    "class_id": "int32",
+    "kind": "string",
+    "rle": "string",
+    "area": "Int64",
+}
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A prepared data set in memory.
+
+    Attributes:
+        root: its folder.
+        name: for people.
+        source_format: the reader that made it.
+        classes: in column order.
+        image_root: absolute folder that `images.file` is relative to.
+        images: one row an image, columns `IMAGE_COLUMNS`, sorted by id.
+        annotations: one row a (image, class) pair, columns `ANNOTATION_COLUMNS`.
+        reconciliation: counts and names that `data prepare` reported, as plain JSON.
+    """
+
+    root: Path
+    name: str
+    source_format: str
+    classes: ClassList
+    image_root: Path
+    images: pd.DataFrame
+    annotations: pd.DataFrame
+    reconciliation: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def labelled_images(self) -> pd.DataFrame:
+        """The rows of `images` whose labels are known, index 0..N-1."""
+        return self.images[self.images["labelled"]].reset_index(drop=True)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether any annotation is a drawn mask."""
+        return bool((self.annotations["kind"] == "mask").any())
+
+    def label_matrix(self) -> npt.NDArray[np.uint8]:
+        """uint8 `[N, C]`: 1 where the class is on the image; rows as `labelled_images`."""
+        row_of = {name: row for row, name in enumerate(self.labelled_images["id"])}
+        labels = np.zeros((len(row_of), len(self.classes)), dtype=np.uint8)
+        pairs = zip(self.annotations["image_id"], self.annotations["class_id"], strict=True)
+        for image_id, class_id in pairs:
+            if image_id in row_of:
+                labels[row_of[image_id], self.classes.column_of[int(class_id)]] = 1
+        return labels
+
+    def content_hash(self) -> str:
+        """sha256 over classes, image contents and annotations; where the data lie has no part."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps(self.classes.to_json(), sort_keys=True).encode())
+        for table, columns in (
+            (self.images, ("id", "height", "width", "sha256", "labelled")),
+            (self.annotations, ("image_id", "class_id", "kind", "rle")),
+        ):
+            rows = table[list(columns)].astype(object).where(table[list(columns)].notna(), None)
+            for row in sorted(map(repr, rows.itertuples(index=False, name=None))):
+                digest.update(row.encode() + b"\n")
+        return digest.hexdigest()
+
+
+def save_prepared(dataset: PreparedDataset) -> None:
+    """Write the tables and, last, `dataset.json`: a folder without it is no data set.
+
+    Raises:
+        OSError: the disk is full or read-only; nothing that `load_prepared` accepts is left.
+    """
+    root = dataset.root
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "dataset.json").unlink(missing_ok=True)
+    for file_name, table, columns in (
+        ("images.parquet", dataset.images, IMAGE_COLUMNS),
+        ("annotations.parquet", dataset.annotations, ANNOTATION_COLUMNS),
+    ):
+        data = table[list(columns)].astype(columns).to_parquet(index=False)
+        assert data is not None
+        write_atomically(root / file_name, data)
+    inside = dataset.image_root.is_relative_to(root)
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "name": dataset.name,
+        "source_format": dataset.source_format,
+        "classes": dataset.classes.to_json(),
+        "image_root": str(dataset.image_root.relative_to(root) if inside else dataset.image_root),
+        "counts": count_labels(dataset),
+        "content_hash": dataset.content_hash(),
+        "reconciliation": dataset.reconciliation,
+    }
+    write_atomically(root / "dataset.json", (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def load_prepared(root: Path | str) -> PreparedDataset:
+    """Read a prepared data set.
+
+    Raises:
+        DatasetError: not a prepared data set, damaged, of a newer schema, or changed since it was
+        written.
+    """
+    root = Path(root)
+    try:
+        manifest = json.loads((root / "dataset.json").read_bytes())
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"{root} is no prepared data set (no dataset.json):"
+            f" run `stripsight data prepare SOURCE {root}`"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{root / 'dataset.json'} cannot be read: {error}") from error
+    if not isinstance(manifest, dict):
+        raise DatasetError(f"{root / 'dataset.json'} is damaged: an object is expected")
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise DatasetError(
+            f"{root} has schema version {manifest.get('schema_version')}, this StripSight reads"
+            f" {SCHEMA_VERSION}: prepare it again"
+        )
+    try:
+        dataset = PreparedDataset(
+            root=root,
+            name=str(manifest["name"]),
+            source_format=str(manifest["source_format"]),
+            classes=ClassList.from_json(manifest["classes"]),
+            image_root=root / manifest["image_root"],
+            images=_read_table(root / "images.parquet", IMAGE_COLUMNS),
+            annotations=_read_table(root / "annotations.parquet", ANNOTATION_COLUMNS),
+            reconciliation=manifest["reconciliation"],
+        )
+        recorded_hash = manifest["content_hash"]
+    except (KeyError, TypeError, DataError) as error:
+        raise DatasetError(f"{root} is damaged: {error}; prepare it again") from error
+    if not dataset.annotations["class_id"].isin(list(dataset.classes.column_of)).all():
+        raise DatasetError(
+            f"{root} is damaged: annotations.parquet names a class that dataset.json lacks"
+        )
+    if dataset.content_hash() != recorded_hash:
+        raise DatasetError(f"{root} is damaged: its tables do not match the hash in dataset.json")
+    return dataset
+
+
+def count_labels(dataset: PreparedDataset) -> dict[str, Any]:
+    """Images, labelled and clean images, and images per class name."""
+    labels = dataset.label_matrix()
+    return {
+        "images": len(dataset.images),
+        "labelled": len(labels),
+        "clean": int((labels.sum(axis=1) == 0).sum()),
+        "classes": dict(zip(dataset.classes.names, labels.sum(axis=0).tolist(), strict=True)),
+    }
+
+
+def _read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+        return table[list(columns)].astype(columns)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path.name} cannot be read ({error})") from error

@@ -1,0 +1,114 @@
+"""The class list of a data set: ids, names, titles, colours.
+
+Nothing but `SEVERSTAL` knows the number four. The order of a class list is the order of the columns
+of every label matrix, logit vector and class map made from it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from stripsight.errors import DataError, UnknownClassError
+
+# Okabe and Ito's palette without black: apart for the colour-blind, and of different grey in print.
+_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+
+
+@dataclass(frozen=True, slots=True)
+class DefectClass:
+    """One kind of defect: `id` as its source numbers it, `name` for files, `title` for people."""
+
+    id: int
+    name: str
+    title: str
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """The classes of one data set, in column order.
+
+    Raises:
+        DataError: no class, or an id or name twice.
+    """
+
+    classes: tuple[DefectClass, ...]
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            raise DataError("the class list is empty: name at least one class")
+        for what in ("id", "name"):
+            values = [getattr(c, what) for c in self.classes]
+            twice = sorted({str(v) for v in values if values.count(v) > 1})
+            if twice:
+                raise DataError(f"the class list has the {what} {twice[0]!r} twice")
+
+    @classmethod
+    def from_names(cls, names: Iterable[str]) -> "ClassList":
+        """Number `names` from 1 as given; titles are the names with blanks for underscores."""
+        return cls(
+            tuple(DefectClass(i, n, n.replace("_", " ")) for i, n in enumerate(names, start=1))
+        )
+
+    @classmethod
+    def from_json(cls, rows: list[dict[str, Any]]) -> "ClassList":
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: a row without id, name or title.
+        """
+        try:
+            return cls(
+                tuple(DefectClass(int(r["id"]), str(r["name"]), str(r["title"])) for r in rows)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"the class list is damaged: {error!r}") from error
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain rows for a JSON file."""
+        return [{"id": c.id, "name": c.name, "title": c.title} for c in self.classes]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[DefectClass]:
+        return iter(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in column order."""
+        return tuple(c.name for c in self.classes)
+
+    @cached_property
+    def column_of(self) -> dict[int, int]:
+        """Column of each class id."""
+        return {c.id: column for column, c in enumerate(self.classes)}
+
+    def find(self, key: str) -> DefectClass:
+        """The class whose id or name is `key`, as it stands in an annotation file.
+
+        Raises:
+            UnknownClassError: none has; the message names the nearest.
+        """
+        for c in self.classes:
+            if key in (c.name, str(c.id)):
+                return c
+        near = get_close_matches(key, self.names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.names)}"
+        raise UnknownClassError(f"class {key!r} is not in the class list; {hint}")
+
+    def color(self, column: int) -> str:
+        """Colour of a column as `#RRGGBB`; repeats after seven classes."""
+        return _COLORS[column % len(_COLORS)]
+
+
+SEVERSTAL = ClassList(
+    (
+        DefectClass(1, "defect_1", "scratches/cracks"),
+        DefectClass(2, "defect_2", "surface defects"),
+        DefectClass(3, "defect_3", "inclusions"),
+        DefectClass(4, "defect_4", "spots"),
+    )
+)
+"""Severstal's four classes (Kaggle 2019). Kaggle itself gives no names; these are the usual."""

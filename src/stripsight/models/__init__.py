@@ -1,0 +1,1 @@
+"""The network and what teaches it: backbone, head, losses, optimisers."""

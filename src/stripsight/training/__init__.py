@@ -1,0 +1,1 @@
+"""The training loop: module, callbacks, checkpoints, run folder."""
