@@ -1,0 +1,53 @@
+"""A local weight file to a state dict: plain tensors only, nothing in the file is ever run.
+
+Whether the tensors fit a backbone is decided by timm's strict loading in `backbone.py`.
+"""
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import safetensors
+import timm.models
+from torch import Tensor
+
+from stripsight.errors import ModelError
+
+
+def load_weight_file(
+    path: Path, *, classifier: str | Sequence[str] | None = None
+) -> dict[str, Tensor]:
+    """Read a state dict (`.pth`, `.pt`, `.bin` or `.safetensors`) onto the CPU.
+
+    Args:
+        path: the file; a training checkpoint of timm (`state_dict`, `model`) is unwrapped.
+        classifier: module name or names whose tensors are left out.
+
+    Raises:
+        ModelError: missing, damaged, or holding anything but plain data.
+    """
+    if not path.is_file():
+        raise ModelError(f"weight file {path} does not exist: check model.weights")
+    try:
+        state: object = timm.models.load_state_dict(str(path), weights_only=True)
+    except (safetensors.SafetensorError, pickle.UnpicklingError, BadZipFile, EOFError) as error:
+        raise _damaged(path) from error
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        if "weights_only" in str(error):
+            raise ModelError(
+                f"weight file {path} holds code, not plain tensors; it was not run:"
+                " save the state dict alone"
+            ) from error
+        raise _damaged(path) from error
+    if not isinstance(state, dict) or not state:
+        raise ModelError(f"weight file {path} holds no state dict: save model.state_dict()")
+    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise ModelError(f"weight file {path} holds no state dict: save model.state_dict()")
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier or ())
+    prefixes = tuple(f"{head}." for head in heads)
+    return {k: v for k, v in state.items() if not k.startswith(prefixes)} if prefixes else state
+
+
+def _damaged(path: Path) -> ModelError:
+    return ModelError(f"weight file {path} is damaged or no weight file: fetch it again")
