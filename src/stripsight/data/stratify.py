@@ -1,0 +1,186 @@
+"""Stratified holdout of grouped multi-label images.
+
+Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the stratification of multi-label data,
+ECML PKDD 2011) over whole groups, with label combinations beside the single labels (second-order
+stratification, Szymański and Kajdanowicz 2017) and with part sizes as hard bounds. It stands in for
+scikit-learn's StratifiedGroupKFold, which knows folds of equal size and one label an image.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from stripsight.errors import SplitError
+
+PARTS = ("train", "validation", "test")
+
+Counts = npt.NDArray[np.int64]
+
+
+def make_holdout_split(
+    labels: npt.NDArray[np.uint8],
+    groups: npt.NDArray[np.integer],
+    *,
+    fractions: Sequence[float],
+    seed: int,
+) -> npt.NDArray[np.str_]:
+    """Put every image into train, validation or test.
+
+    Groups stay whole. Part sizes follow the fractions as far as whole groups allow: without groups
+    they are exact to one image, and no part exceeds its share by the size of the largest group.
+    Within that, each class reaches every part when at least three groups carry it (train first,
+    then validation, when fewer do), and label combinations are spread by the fractions.
+
+    Args:
+        labels: uint8 `[N, C]`.
+        groups: int `[N]`; images of the same number stay together, a negative number stands alone.
+        fractions: shares of train, validation and test, each above 0, summing to 1.
+        seed: of the choice among equals.
+
+    Returns:
+        `[N]` strings, each `train`, `validation` or `test`.
+
+    Raises:
+        SplitError: wrong fractions, or fewer than three images or groups.
+    """
+    shares = check_fractions(fractions)
+    group_of_image, group_count = _number_groups(np.asarray(groups))
+    if len(labels) < len(PARTS):
+        raise SplitError(
+            f"{len(labels)} labelled images cannot fill train, validation and test:"
+            " at least 3 are needed"
+        )
+    if group_count < len(PARTS):
+        raise SplitError(
+            f"{group_count} groups of look-alike images cannot fill train, validation and test:"
+            " at least 3 are needed"
+        )
+    strata, sizes = _count_strata(labels, group_of_image, group_count)
+    assigned = _assign_groups(strata, sizes, labels.shape[1], shares, np.random.default_rng(seed))
+    return np.array(PARTS)[assigned[group_of_image]]
+
+
+def check_fractions(fractions: Sequence[float]) -> npt.NDArray[np.float64]:
+    """The fractions as float64 `[3]`.
+
+    Raises:
+        SplitError: not three numbers above 0 that sum to 1.
+    """
+    shares = np.array([float(share) for share in fractions])
+    if len(shares) != len(PARTS):
+        raise SplitError(
+            f"{len(shares)} fractions: three are needed, for train, validation and test"
+        )
+    if not (np.isfinite(shares).all() and (shares > 0).all()):
+        raise SplitError(f"fractions {_show(shares)}: each must be above 0")
+    if abs(shares.sum() - 1) > 1e-6:
+        raise SplitError(f"fractions {_show(shares)} sum to {shares.sum():g}, not to 1")
+    return shares
+
+
+def _number_groups(groups: npt.NDArray[np.integer]) -> tuple[Counts, int]:
+    """Groups numbered from 0, lone images included."""
+    own = groups.astype(np.int64).copy()
+    lone = own < 0
+    own[lone] = own.max(initial=0) + 1 + np.arange(int(lone.sum()))
+    _, numbered = np.unique(own, return_inverse=True)
+    return numbered.astype(np.int64), int(numbered.max(initial=-1)) + 1
+
+
+def _count_strata(
+    labels: npt.NDArray[np.uint8], group_of_image: Counts, group_count: int
+) -> tuple[Counts, Counts]:
+    """Images of each class, then of each label combination, per group: `[G, C + K]` and `[G]`."""
+    combinations, combination_of_image = np.unique(labels, axis=0, return_inverse=True)
+    indicator = np.concatenate(
+        [labels.astype(np.int64), np.eye(len(combinations), dtype=np.int64)[combination_of_image]],
+        axis=1,
+    )
+    strata = np.zeros((group_count, indicator.shape[1]), dtype=np.int64)
+    np.add.at(strata, group_of_image, indicator)
+    return strata, np.bincount(group_of_image, minlength=group_count).astype(np.int64)
+
+
+def _assign_groups(
+    strata: Counts,
+    sizes: Counts,
+    class_count: int,
+    shares: npt.NDArray[np.float64],
+    generator: np.random.Generator,
+) -> Counts:
+    """Part of each group, `[G]`."""
+    room = _share_out(int(sizes.sum()), shares)
+    totals = strata.sum(axis=0)
+    need = shares[:, None] * totals[None, :]
+    part_of = np.full(len(sizes), -1, dtype=np.int64)
+    has_group = np.zeros(len(shares), dtype=bool)
+
+    # Large groups first, while there is room to balance them; then the rarest strata.
+    rarity = np.where(strata > 0, totals[None, :], np.iinfo(np.int64).max).min(axis=1)
+    shuffled = generator.permutation(len(sizes))
+    order = shuffled[np.lexsort((rarity[shuffled], -sizes[shuffled]))]
+
+    def put(group: int, part: int) -> None:
+        part_of[group] = part
+        room[part] -= sizes[group]
+        need[part] -= strata[group]
+        has_group[part] = True
+
+    for group, part in _cover_classes(strata[:, :class_count], sizes, order, room):
+        put(group, part)
+    left = int((part_of < 0).sum())
+    for group in order[part_of[order] < 0]:
+        carried = np.flatnonzero(strata[group])
+        allowed = room >= sizes[group]
+        if left <= int((~has_group).sum()):
+            allowed = ~has_group
+        elif not allowed.any():
+            allowed = room == room.max()
+        # How much of its own share of each stratum a part still lacks: relative, so that the parts
+        # fill in step and no early stratum goes to the largest part whole.
+        weight = strata[group, carried] / totals[carried]
+        score = (need[:, carried] * weight).sum(axis=1) / shares
+        score = np.where(allowed, score, -np.inf)
+        best = np.flatnonzero(score >= score.max() - 1e-12)
+        roomiest = best[room[best] == room[best].max()]
+        put(int(group), int(generator.choice(roomiest)))
+        left -= 1
+    return part_of
+
+
+def _cover_classes(
+    carries: Counts, sizes: Counts, order: Counts, room: Counts
+) -> list[tuple[int, int]]:
+    """One group of each class for each part, rarest class first, as far as there is room."""
+    placed: dict[int, int] = {}
+    free = room.copy()
+    for column in np.argsort(carries.sum(axis=0), kind="stable"):
+        carriers = [int(group) for group in order if carries[group, column]]
+        # The plainest group first: a rare combination spent here is missing where it belongs.
+        carriers.sort(key=lambda group: (sizes[group], (carries[group] > 0).sum()))
+        for part in range(len(room)):
+            if any(placed.get(group) == part for group in carriers):
+                continue
+            group = next((g for g in carriers if g not in placed and sizes[g] <= free[part]), None)
+            if group is not None:
+                placed[group] = part
+                free[part] -= sizes[group]
+    return list(placed.items())
+
+
+def _share_out(total: int, shares: npt.NDArray[np.float64]) -> Counts:
+    """`total` by largest remainder, at least 1 each."""
+    exact = shares * total
+    counts = np.maximum(np.floor(exact + 1e-9).astype(np.int64), 1)
+    while counts.sum() != total:
+        short = counts.sum() < total
+        gap = exact - counts
+        counts[int(np.argmax(gap) if short else np.argmin(np.where(counts > 1, gap, np.inf)))] += (
+            1 if short else -1
+        )
+    return counts
+
+
+def _show(shares: npt.NDArray[np.float64]) -> str:
+    return ", ".join(f"{share:g}" for share in shares)
