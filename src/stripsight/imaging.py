@@ -21,14 +21,15 @@ Resizing and normalisation are not done here; they belong to the network's contr
 
 import io
 import re
-import warnings
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from stripsight.errors import ImageError
 
@@ -37,8 +38,10 @@ GreyImage = npt.NDArray[np.uint8]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 _SHORTEST_ZERO_RUN = 16
+_BLACK, _WHITE = 8, 247
 _ACCEPTED_MODES = {"L", "RGB", "P", "1", "LA", "PA", "RGBA"}
 
 
@@ -157,21 +160,36 @@ def read_image_bytes(path: Path, *, limits: ImageLimits = DEFAULT_LIMITS) -> byt
     return data
 
 
-def _open(data: bytes) -> Image.Image:
+def find_suspicion(image: GreyImage) -> str | None:
+    """Why an image that decodes may still show no steel; None where nothing is odd.
+
+    Black borders are usual (the strip's edge), so only a wholly black image is suspect, while half
+    the pixels at full white are a camera out of its range.
+    """
+    darkest, brightest = int(image.min()), int(image.max())
+    if brightest <= _BLACK:
+        return "all black"
+    if darkest >= _WHITE:
+        return "all white"
+    if np.count_nonzero(image == 255) * 2 >= image.size:
+        return "saturated"
+    return None
+
+
+def _open(data: bytes) -> JpegImageFile | PngImageFile:
+    # Not Image.open: it warns of large sizes through the warnings module, whose state is shared by
+    # all threads; our own limit, in our own words, comes before any pixel is decoded.
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large sizes; ours are refused below, with our own limit and words.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
-    except Image.DecompressionBombError as error:
-        raise ImageError("the header claims far more pixels than any limit allows") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if data.startswith(_PNG_MAGIC):
+            return PngImageFile(io.BytesIO(data))
+        return JpegImageFile(io.BytesIO(data))
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError) as error:
         raise ImageError("not a readable JPEG or PNG") from error
 
 
 def _png_bit_depth(data: bytes) -> int:
     # Pillow opens 16-bit colour PNG as 8-bit RGB; the header alone tells.
-    return data[24] if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) > 24 else 8
+    return data[24] if data.startswith(_PNG_MAGIC) and len(data) > 24 else 8
 
 
 def _mode_title(data: bytes, mode: str) -> str:
@@ -196,10 +214,8 @@ def _decode_png(data: bytes) -> GreyImage:
                 lowest_alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
                 if lowest_alpha != 255:
                     raise ImageError("transparent image: flatten it to grey first")
-                image = image.convert("RGB")
-            if image.mode in {"P", "1"}:
-                image = image.convert("RGB")
-            return np.array(image.convert("L"), dtype=np.uint8)
+            pixels = image if image.mode == "L" else image.convert("RGB").convert("L")
+            return np.array(pixels, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ImageError(f"damaged PNG: {error}") from error
 

@@ -6,6 +6,7 @@ prepared data set stores its masks.
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -64,13 +65,19 @@ def parse_runs(text: str, height: int, width: int, *, repair: bool = False) -> t
             f"run {int(np.argmax(wrong)) + 2} starts before the one ahead of it ends"
             " (unsorted or overlapping; --repair sorts and merges)"
         )
-    order = np.argsort(starts, kind="stable")
-    starts, ends = starts[order], np.maximum.accumulate(ends[order])
+    return union_runs([np.stack([starts, lengths], axis=1)]), True
+
+
+def union_runs(parts: Sequence[Runs]) -> Runs:
+    """All pixels of several lists of runs as one list: sorted, no two touching or overlapping."""
+    runs = np.concatenate([np.zeros((0, 2), dtype=np.int64), *parts])
+    if len(runs) < 2:
+        return runs
+    runs = runs[np.argsort(runs[:, 0], kind="stable")]
+    starts, ends = runs[:, 0], np.maximum.accumulate(runs.sum(axis=1))
     opens = np.concatenate([[True], starts[1:] > ends[:-1]])
-    first_of_group = np.flatnonzero(opens)
-    last_of_group = np.concatenate([first_of_group[1:] - 1, [len(starts) - 1]])
-    merged = np.stack([starts[opens], ends[last_of_group] - starts[opens]], axis=1)
-    return merged, True
+    last_of_group = np.concatenate([np.flatnonzero(opens)[1:] - 1, [len(starts) - 1]])
+    return np.stack([starts[opens], ends[last_of_group] - starts[opens]], axis=1)
 
 
 def format_runs(runs: Runs) -> str:
@@ -80,9 +87,14 @@ def format_runs(runs: Runs) -> str:
 
 def encode_mask(mask: npt.NDArray[np.bool_] | Mask) -> str:
     """Encode a mask `[H, W]` (non-zero is defect); an empty mask gives an empty string."""
+    return format_runs(encode_runs(mask))
+
+
+def encode_runs(mask: npt.NDArray[np.bool_] | Mask) -> Runs:
+    """The runs of a mask `[H, W]` (non-zero is defect)."""
     pixels = np.concatenate([[False], np.asarray(mask).astype(bool).ravel(order="F"), [False]])
     edges = np.flatnonzero(pixels[1:] != pixels[:-1])
-    return format_runs(np.stack([edges[0::2], edges[1::2] - edges[0::2]], axis=1))
+    return np.stack([edges[0::2], edges[1::2] - edges[0::2]], axis=1)
 
 
 def decode_mask(text: str, height: int, width: int) -> Mask:

@@ -1,0 +1,227 @@
+"""Make a prepared data set: detect, read, inspect, join, and only then write.
+
+Nothing is written before all is known. A marker file stands in the destination while it is being
+filled and `dataset.json` comes last, so a killed run leaves a folder that no later command accepts
+and that the same command completes.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stripsight.atomic import write_atomically
+from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
+from stripsight.data.join import Joined, join_rows, strip_folder
+from stripsight.data.prepared import PreparedDataset, save_prepared
+from stripsight.data.readers.annotation import SourceTable
+from stripsight.data.readers.detection import Layout, detect_layout, read_layout
+from stripsight.data.reconciliation import Reconciliation
+from stripsight.data.source import UNFINISHED, SourceTree, open_source
+from stripsight.errors import DataError, DatasetError, UsageError
+from stripsight.imaging import DEFAULT_LIMITS
+from stripsight.labels import SEVERSTAL, ClassList, DefectClass
+
+ReportProgress = Callable[[int, int], None]
+"""Called with the number of images done and the number in all."""
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """What the user may choose.
+
+    Attributes:
+        format: a reader's name; found out if None.
+        classes: in column order; found in the annotations if None.
+        name: of the data set; its folder's name if None.
+        repair: sort and merge runs instead of refusing them.
+        skip_refused: write the data set without what was refused.
+        force: replace a whole data set.
+    """
+
+    format: str | None = None
+    classes: ClassList | None = None
+    name: str | None = None
+    repair: bool = False
+    skip_refused: bool = False
+    force: bool = False
+
+
+def prepare_dataset(
+    sources: Sequence[Path],
+    destination: Path,
+    options: PrepareOptions = PrepareOptions(),
+    *,
+    report_progress: ReportProgress = lambda done, total: None,
+) -> tuple[Reconciliation, bool]:
+    """Prepare a data set.
+
+    Args:
+        sources: a folder, a zip, or several zips.
+        destination: folder to make.
+        options: the user's choices.
+        report_progress: called after each image.
+
+    Returns:
+        The account, and whether the data set was written: it was not if something was refused and
+        `skip_refused` is off.
+
+    Raises:
+        UsageError: a source that does not exist.
+        DataError: a source that cannot be read, or a destination that must not be touched.
+        OSError: the destination cannot be written.
+    """
+    check_destination(destination, force=options.force)
+    with open_source(sources) as tree:
+        layout = detect_layout(tree, options.format)
+        table = read_layout(tree, layout)
+        classes, classes_reason = choose_classes(layout.format, table, options.classes)
+        inspected: list[ImageFacts | UnreadableImage] = []
+        for image in inspect_images(layout.image_files, tree.read):
+            inspected.append(image)
+            report_progress(len(inspected), len(layout.image_files))
+        if not any(isinstance(image, ImageFacts) for image in inspected):
+            raise DataError(f"{tree.title}: none of {len(inspected):,} images can be read")
+        joined = join_rows(table, inspected, layout.image_folder, classes, repair=options.repair)
+        account = Reconciliation(
+            source=tree.title,
+            format=layout.format,
+            format_reason=layout.reason,
+            annotation_files=layout.annotation_files,
+            image_folder=layout.image_folder,
+            classes=classes,
+            classes_reason=classes_reason,
+            joined=joined,
+            unreadable=tuple(i for i in inspected if isinstance(i, UnreadableImage)),
+        )
+        if account.faults and not options.skip_refused:
+            return account, False
+        _check_nothing_in_doubt(table)
+        _write(tree, layout, joined, account, destination, options.name)
+    return account, True
+
+
+def check_destination(destination: Path, *, force: bool) -> None:
+    """Refuse a destination that holds what we did not make.
+
+    Raises:
+        DatasetError: a file, a folder of someone else, or a whole data set without `force`.
+    """
+    if not destination.exists():
+        return
+    if not destination.is_dir():
+        raise DatasetError(f"{destination} is a file: name a new folder")
+    if (destination / UNFINISHED).exists() or not any(destination.iterdir()):
+        return
+    if not (destination / "dataset.json").exists():
+        raise DatasetError(f"{destination} is not empty and no data set: name a new folder")
+    if not force:
+        raise DatasetError(f"{destination} holds a data set: --force replaces it, splits included")
+
+
+def choose_classes(
+    form: str, table: SourceTable, stated: ClassList | None
+) -> tuple[ClassList, str]:
+    """The class list of a source, and where it came from.
+
+    Kaggle's numbers and Supervisely's names are Severstal's as soon as one of them is; a key that
+    is not is then refused, not made a class of its own. Otherwise the keys found are the classes:
+    numbers keep themselves as ids, names are sorted.
+
+    Raises:
+        DataError: none is stated and none is found.
+    """
+    if stated is not None:
+        return stated, "as stated"
+    keys = {mark.class_key for row in table.rows for mark in row.marks} | table.class_keys
+    known = {str(c.id) if form.startswith("kaggle") else c.name for c in SEVERSTAL}
+    if form in {"kaggle", "kaggle-old", "supervisely"} and keys & known:
+        return SEVERSTAL, "Severstal's four (other classes: --classes)"
+    if not keys:
+        raise DataError("no annotation names a class: state them with --classes a,b,c")
+    if all(key.isdecimal() for key in keys):
+        numbers = sorted({int(key) for key in keys})
+        classes = (DefectClass(n, f"class_{n}", f"class {n}") for n in numbers)
+        return ClassList(tuple(classes)), "numbers found in the annotations"
+    return ClassList.from_names(sorted(keys)), "names found in the annotations"
+
+
+def parse_classes(text: str) -> ClassList:
+    """Read `--classes`: names separated by commas, or a file with one name a line.
+
+    Raises:
+        UsageError: no name.
+        DataError: a name twice.
+    """
+    path = Path(text)
+    names = path.read_text("utf-8").splitlines() if path.is_file() else text.split(",")
+    names = [name.strip() for name in names if name.strip()]
+    if not names:
+        raise UsageError(f"--classes {text!r} names no class: give a,b,c or a file of names")
+    return ClassList.from_names(names)
+
+
+def _check_nothing_in_doubt(table: SourceTable) -> None:
+    nameless = [row for row in table.refused if row.image is None]
+    if table.unlisted_is_clean and nameless:
+        row = nameless[0]
+        raise DataError(
+            f"{row.file}, {row.place} names no image and cannot be skipped: in this form an image"
+            " without a row is clean, and one would be so by mistake; repair the table"
+        )
+
+
+def _write(
+    tree: SourceTree,
+    layout: Layout,
+    joined: Joined,
+    account: Reconciliation,
+    destination: Path,
+    name: str | None,
+) -> None:
+    destination.mkdir(parents=True, exist_ok=True)
+    marker = destination / UNFINISHED
+    write_atomically(marker, f"filled from {tree.title}\n".encode())
+    (destination / "dataset.json").unlink(missing_ok=True)
+    for split in (destination / "splits").glob("*.csv"):
+        split.unlink()
+    if tree.folder is None:
+        image_root = destination.resolve() / "images"
+        _unpack(tree, layout, joined, image_root)
+    else:
+        image_root = tree.folder / layout.image_folder
+    save_prepared(
+        PreparedDataset(
+            root=destination.resolve(),
+            name=name or destination.resolve().name,
+            source_format=layout.format,
+            classes=account.classes,
+            image_root=image_root,
+            images=joined.images,
+            annotations=joined.annotations,
+            reconciliation=account.to_json(),
+        )
+    )
+    marker.unlink()
+
+
+def _unpack(tree: SourceTree, layout: Layout, joined: Joined, image_root: Path) -> None:
+    wanted = dict(zip(joined.images["file"], joined.images["sha256"], strict=True))
+    if image_root.exists():
+        for old in image_root.rglob("*"):
+            if old.is_file() and old.relative_to(image_root).as_posix() not in wanted:
+                old.unlink()
+    for member in layout.image_files:
+        file = strip_folder(member, layout.image_folder)
+        target = image_root / file
+        if file not in wanted or _has_content(target, wanted[file]):
+            continue
+        data = tree.read(member, DEFAULT_LIMITS.max_bytes)
+        if hashlib.sha256(data).hexdigest() != wanted[file]:
+            raise DataError(f"{tree.title} changed while it was read ({member}): run it again")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, data)
+
+
+def _has_content(path: Path, sha256: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256

@@ -1,0 +1,165 @@
+"""The account that `data prepare` gives: what was found, used, refused, and why.
+
+It is printed as a table and kept in `dataset.json` as plain JSON, where every name is listed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from stripsight.data.inspection import UnreadableImage
+from stripsight.data.join import MISSING, Joined
+from stripsight.data.readers.annotation import RefusedRow
+from stripsight.labels import ClassList
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """The account of one preparation; `to_json` gives the form that is stored."""
+
+    source: str
+    format: str
+    format_reason: str
+    annotation_files: tuple[str, ...]
+    image_folder: str
+    classes: ClassList
+    classes_reason: str
+    joined: Joined
+    unreadable: tuple[UnreadableImage, ...] = field(default=())
+
+    @property
+    def rows_read(self) -> int:
+        """Used or refused."""
+        return self.joined.used + len(self.joined.refused)
+
+    @property
+    def missing_rows(self) -> int:
+        """Rows refused only because their image is not there."""
+        return sum(1 for row in self.joined.refused if row.kind == MISSING)
+
+    @property
+    def faults(self) -> int:
+        """What stands in the way of a data set: refused rows, unreadable images."""
+        return len(self.joined.refused) - self.missing_rows + len(self.unreadable)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; names in full, refused rows too."""
+        joined, images = self.joined, self.joined.images
+        labelled = images[images["labelled"]]
+        return {
+            "source": self.source,
+            "format": self.format,
+            "format_reason": self.format_reason,
+            "annotation_files": len(self.annotation_files),
+            "first_annotation_file": self.annotation_files[0] if self.annotation_files else None,
+            "image_folder": self.image_folder,
+            "images": {
+                "found": len(images) + len(self.unreadable),
+                "unreadable": [asdict(image) for image in self.unreadable],
+                "with_annotation": joined.annotated,
+                "without_annotation": len(images) - joined.annotated,
+                "labelled": len(labelled),
+                "clean": len(labelled) - joined.annotations["image_id"].nunique(),
+                "unlabelled": joined.unlabelled,
+                "suspect": joined.suspect,
+                "ids_from_path": joined.ids_from_path,
+                "identical_to_another": int(images.duplicated("duplicate_group", keep=False).sum()),
+                "identical_with_other_labels": joined.conflicting,
+                "sizes": self._count_sizes(),
+            },
+            "missing_images": joined.missing_images,
+            "rows": {
+                "read": self.rows_read,
+                "used": joined.used,
+                "refused": len(joined.refused),
+                "refused_because_missing": self.missing_rows,
+                "refused_by_kind": dict(Counter(r.kind for r in joined.refused).most_common()),
+                "refused_rows": [asdict(r) for r in joined.refused if r.kind != MISSING],
+                "masks_repaired": joined.repaired,
+                "shapes_clipped": joined.clipped,
+            },
+            "classes_reason": self.classes_reason,
+            "classes": self._count_classes(),
+        }
+
+    def format_text(self) -> str:
+        """The account for people: aligned, long lists cut after twenty."""
+        data = self.to_json()
+        images, rows = data["images"], data["rows"]
+        files = self.annotation_files
+        more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+        table: list[tuple[str, str]] = [
+            ("source", self.source),
+            ("format", f"{self.format} ({self.format_reason})"),
+            ("annotations", f"{files[0]}{more}" if files else "the folders' names"),
+            ("images", f"in {self.image_folder or '.'}"),
+            ("classes", self.classes_reason),
+            ("", ""),
+            ("images found", f"{images['found']:,}"),
+            ("  unreadable", f"{len(self.unreadable):,}"),
+            ("  with annotation", f"{images['with_annotation']:,}"),
+            ("  without annotation", f"{images['without_annotation']:,}"),
+            ("  labelled", f"{images['labelled']:,}"),
+            ("    of these clean", f"{images['clean']:,}"),
+            ("  unlabelled", f"{len(images['unlabelled']):,}"),
+            ("  suspect", f"{len(images['suspect']):,}"),
+            ("  identical to another", f"{images['identical_to_another']:,}"),
+            ("    with other labels", f"{len(images['identical_with_other_labels']):,}"),
+            ("  id is the path", f"{images['ids_from_path']:,}"),
+            *((f"  size {size}", f"{count:,}") for size, count in images["sizes"].items()),
+            ("annotated, but missing", f"{len(data['missing_images']):,}"),
+            ("rows read", f"{rows['read']:,}"),
+            ("  used", f"{rows['used']:,}"),
+            ("  refused", f"{rows['refused']:,}"),
+            *((f"    {kind}", f"{n:,}") for kind, n in rows["refused_by_kind"].items()),
+            ("masks repaired", f"{rows['masks_repaired']:,}"),
+            ("shapes clipped", f"{rows['shapes_clipped']:,}"),
+        ]
+        text = [f"{name:<26}{value}".rstrip() for name, value in table]
+        return "\n".join([*text, "", *self._format_classes(data), *self._format_lists(data)])
+
+    def _format_classes(self, data: dict[str, Any]) -> list[str]:
+        width = max(len(name) for name in ("class", *data["classes"]))
+        lines = [f"{'class':<{width}}  {'id':>4}  {'images':>7}  prevalence  title"]
+        for (name, row), c in zip(data["classes"].items(), self.classes, strict=True):
+            share = "-" if row["prevalence"] is None else f"{row['prevalence']:.1%}"
+            lines.append(f"{name:<{width}}  {c.id:>4}  {row['images']:>7,}  {share:>10}  {c.title}")
+        return lines
+
+    def _format_lists(self, data: dict[str, Any]) -> list[str]:
+        refused: list[RefusedRow] = [r for r in self.joined.refused if r.kind != MISSING]
+        images = data["images"]
+        return [
+            *_list("unreadable images", [f"{u.file}: {u.reason}" for u in self.unreadable]),
+            *_list("refused rows", [f"{r.file}, {r.place}: {r.reason}" for r in refused]),
+            *_list("annotated, but missing", data["missing_images"]),
+            *_list("unlabelled", [f"{i}: {why}" for i, why in images["unlabelled"].items()]),
+            *_list("suspect", [f"{i}: {why}" for i, why in images["suspect"].items()]),
+            *_list("identical with other labels", images["identical_with_other_labels"]),
+        ]
+
+    def _count_sizes(self) -> dict[str, int]:
+        sizes = Counter(zip(self.joined.images["width"], self.joined.images["height"], strict=True))
+        return {f"{width}x{height}": count for (width, height), count in sizes.most_common()}
+
+    def _count_classes(self) -> dict[str, dict[str, Any]]:
+        counts = Counter(self.joined.annotations["class_id"])
+        total = int(self.joined.images["labelled"].sum())
+        return {
+            c.name: {
+                "images": int(counts[c.id]),
+                "prevalence": counts[c.id] / total if total else None,
+            }
+            for c in self.classes
+        }
+
+
+def _list(title: str, lines: Sequence[str] | Iterable[str]) -> list[str]:
+    lines = list(lines)
+    if not lines:
+        return []
+    more = [f"  ... and {len(lines) - _SHOWN:,} more"] if len(lines) > _SHOWN else []
+    return ["", f"{title} ({len(lines):,}):", *(f"  {line}" for line in lines[:_SHOWN]), *more]

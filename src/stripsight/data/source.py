@@ -1,0 +1,132 @@
+"""Where annotations and images come from: a folder, a zip, or several zips, read the same way."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from stripsight.data.archives import ZipArchive, open_archive
+from stripsight.errors import ArchiveError, DataError, UsageError
+from stripsight.imaging import IMAGE_SUFFIXES
+
+UNFINISHED = ".stripsight-unfinished"
+"""Marks a destination that is being written."""
+
+
+class SourceTree(Protocol):
+    """Files under one root, named by their path relative to it with forward slashes."""
+
+    @property
+    def title(self) -> str:
+        """For people: where it lies."""
+        ...
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file, sorted."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder it is, if it is one."""
+        ...
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of one file, never more than `limit` + 1; safe from several threads.
+
+        Raises:
+            OSError: cannot be read.
+            ArchiveError: damaged, or breaks a limit.
+        """
+        ...
+
+
+class FolderTree:
+    """A folder; links to folders are followed, prepared data sets inside it are left out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder: Path | None = folder.resolve()
+        self.title = str(folder)
+        self.files = tuple(sorted(_walk(folder.resolve())))
+        self._root = folder.resolve()
+
+    def read(self, name: str, limit: int) -> bytes:
+        """See `SourceTree`."""
+        with (self._root / name).open("rb") as file:
+            return file.read(limit + 1)
+
+
+class ArchiveTree:
+    """One zip as it is, or several, each below a folder of its own name."""
+
+    folder: Path | None = None
+
+    def __init__(self, archives: Sequence[ZipArchive]) -> None:
+        self.title = ", ".join(str(a.path) for a in archives)
+        prefixes = [""] if len(archives) == 1 else [f"{a.path.stem}/" for a in archives]
+        if len({p.casefold() for p in prefixes}) < len(prefixes):
+            raise ArchiveError(f"two archives have the same name: {self.title}")
+        self._where = {
+            prefix + name: (archive, name)
+            for prefix, archive in zip(prefixes, archives, strict=True)
+            for name in archive.files
+        }
+        self.files = tuple(sorted(self._where))
+
+    def read(self, name: str, limit: int) -> bytes:
+        """See `SourceTree`."""
+        archive, member = self._where[name]
+        return archive.read(member, limit)
+
+
+@contextmanager
+def open_source(paths: Sequence[Path]) -> Iterator[SourceTree]:
+    """Open a folder, a zip, several zips, or a folder that holds nothing but zips.
+
+    Raises:
+        UsageError: a path does not exist, or several that are not all zips.
+        ArchiveError: a zip that must not be unpacked.
+    """
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist: give the folder or zip to prepare from")
+    if len(paths) == 1 and paths[0].is_dir():
+        tree = FolderTree(paths[0])
+        if not tree.files or not all(name.lower().endswith(".zip") for name in tree.files):
+            yield tree
+            return
+        paths = [paths[0] / name for name in tree.files]
+    if any(path.is_dir() for path in paths):
+        raise UsageError("several sources must all be zip files; give one folder")
+    archives: list[ZipArchive] = []
+    try:
+        for path in paths:
+            archives.append(open_archive(path))
+        yield ArchiveTree(archives)
+    finally:
+        for archive in archives:
+            archive.close()
+
+
+def is_image(name: str) -> bool:
+    """Whether a path has the suffix of an image that can be read."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _walk(root: Path) -> Iterator[str]:
+    seen: set[str] = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_raise):
+        real = os.path.realpath(folder)
+        if real in seen or "dataset.json" in names or UNFINISHED in names:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(s for s in subfolders if not s.startswith((".", "__MACOSX")))
+        for name in names:
+            if not name.startswith("."):
+                yield Path(folder, name).relative_to(root).as_posix()
+
+
+def _raise(error: OSError) -> None:
+    raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
