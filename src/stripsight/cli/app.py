@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stripsight import __version__
-from stripsight.cli import data
+from stripsight.cli import data, evaluate, train
 from stripsight.errors import StripSightError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 
 
 def _print_version(wanted: bool) -> None:

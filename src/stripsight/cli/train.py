@@ -1,0 +1,57 @@
+"""`stripsight train`: from a prepared data set to a run folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stripsight.errors import UsageError
+
+
+def train(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="e.g. data.root=PATH model.backbone=resnet50 loss=focal training.num_epochs=50",
+            show_default=False,
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", help="Folder to write; default runs/<time>-<backbone>.", show_default=False
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", help="Go on with this run folder.", show_default=False),
+    ] = None,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print the composed configuration and stop.")
+    ] = False,
+) -> None:
+    """Train a classifier. Every key has a default and a comment: see docs/configuration.md."""
+    if resume is not None and (overrides or run or show_config):
+        raise UsageError("--resume takes everything from the run: give it alone")
+    from stripsight.cli.terminal import is_terminal
+    from stripsight.config.compose import compose_config, format_config
+
+    if resume is None:
+        config = compose_config(overrides or [])
+        if show_config:
+            typer.echo(format_config(config), nl=False)
+            return
+
+    from stripsight.log import configure_logging
+    from stripsight.training.run import name_run, resume_run, start_run
+
+    configure_logging()
+    if resume is not None:
+        summary = resume_run(resume, show_bar=is_terminal())
+    else:
+        summary = start_run(config, run or name_run(config), show_bar=is_terminal())
+    typer.echo(
+        f"best epoch {summary.best_epoch}, macro AP {summary.best_macro_ap:.4f} on the validation"
+        f" split\nrun folder {summary.run}\nnext: stripsight evaluate {summary.run}"
+    )

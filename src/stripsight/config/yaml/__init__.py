@@ -1,0 +1,1 @@
+"""Packaged YAML groups; Hydra finds them through this package."""

@@ -1,0 +1,135 @@
+"""Predictions of one part of a split: made by a network, kept as a Parquet table.
+
+    predictions_<part>.parquet    id, label_<class>..., logit_<class>..., probability_<class>...
+
+Logits are kept beside probabilities because calibration is fitted on them. The file's metadata
+names the part, the data set's content hash, the split's hash and the checkpoint's.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch.utils.data import DataLoader
+
+from stripsight.atomic import open_atomically
+from stripsight.errors import EvaluationError
+from stripsight.models.network import DefectNetwork
+
+_METADATA_KEY = b"stripsight"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a network said of the images of one part.
+
+    Attributes:
+        ids: N image ids.
+        class_names: C names, in column order.
+        labels: uint8 `[N, C]`.
+        logits: float32 `[N, C]`.
+        source: plain data: part, hashes of data set, split and checkpoint.
+    """
+
+    ids: list[str]
+    class_names: tuple[str, ...]
+    labels: npt.NDArray[np.uint8]
+    logits: npt.NDArray[np.float32]
+    source: dict[str, Any]
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """float64 `[N, C]`: the logistic function of the logits."""
+        return np.asarray(torch.from_numpy(self.logits).double().sigmoid())
+
+
+def predict(
+    network: DefectNetwork,
+    loader: DataLoader[Any],
+    *,
+    class_names: tuple[str, ...],
+    source: dict[str, Any],
+    device: torch.device,
+    progress: Any = None,
+) -> Predictions:
+    """Run a network over a loader in 32-bit precision: the reference for every faster engine.
+
+    Args:
+        network: in any mode; it is put into evaluation mode.
+        loader: yields batches of `StripSample`.
+        class_names: in column order.
+        source: see `Predictions`.
+        device: where the network lies.
+        progress: called with the number of images after each batch.
+
+    Raises:
+        EvaluationError: a logit is not finite; it names the image.
+    """
+    network.eval()
+    ids: list[str] = []
+    labels, logits = [], []
+    with torch.inference_mode():
+        for batch in loader:
+            batch_logits = network(batch["image"].to(device)).logits.float().cpu()
+            if not torch.isfinite(batch_logits).all():
+                row = int((~torch.isfinite(batch_logits)).any(dim=1).nonzero()[0])
+                raise EvaluationError(
+                    f"the network's output for {batch['id'][row]} is not finite: the weights are"
+                    " damaged; evaluate another checkpoint"
+                )
+            ids += batch["id"]
+            labels.append(batch["target"].numpy().astype(np.uint8))
+            logits.append(batch_logits.numpy())
+            if progress is not None:
+                progress(len(batch["id"]))
+    return Predictions(ids, class_names, np.concatenate(labels), np.concatenate(logits), source)
+
+
+def save_predictions(predictions: Predictions, path: Path) -> None:
+    """Write the Parquet table in one step."""
+    columns: dict[str, Any] = {"id": predictions.ids}
+    for prefix, values in (
+        ("label", predictions.labels),
+        ("logit", predictions.logits),
+        ("probability", predictions.probabilities),
+    ):
+        for column, name in enumerate(predictions.class_names):
+            columns[f"{prefix}_{name}"] = values[:, column]
+    table = pa.table(columns).replace_schema_metadata(
+        {_METADATA_KEY: json.dumps(predictions.source).encode()}
+    )
+    with open_atomically(path) as file:
+        pq.write_table(table, file)
+
+
+def load_predictions(path: Path) -> Predictions:
+    """Read what `save_predictions` wrote.
+
+    Raises:
+        EvaluationError: missing, damaged, or not written by StripSight.
+    """
+    try:
+        table = pq.read_table(path)
+        source = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+        names = tuple(
+            name.removeprefix("logit_") for name in table.column_names if name.startswith("logit_")
+        )
+        return Predictions(
+            ids=table["id"].to_pylist(),
+            class_names=names,
+            labels=_matrix(table, "label", names).astype(np.uint8),
+            logits=_matrix(table, "logit", names).astype(np.float32),
+            source=source,
+        )
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise EvaluationError(f"{path} holds no predictions: {error}") from error
+
+
+def _matrix(table: pa.Table, prefix: str, names: tuple[str, ...]) -> npt.NDArray[Any]:
+    return np.stack([table[f"{prefix}_{name}"].to_numpy() for name in names], axis=1)

@@ -1,0 +1,106 @@
+"""Judge a run: predict validation and the asked part, fit thresholds, compute figures, write them.
+
+Thresholds come from validation only. The part is judged as the run's own split has it; a data set
+or split that has changed since is refused.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from stripsight.atomic import write_atomically
+from stripsight.config.compose import load_config
+from stripsight.errors import CheckpointError, EvaluationError
+from stripsight.evaluation.decisions import fit_decisions, save_decisions
+from stripsight.evaluation.judgement import Judgement, judge
+from stripsight.evaluation.predictions import Predictions, predict, save_predictions
+from stripsight.labels import ClassList
+from stripsight.models.network import DefectNetwork, build_network
+from stripsight.training.build import build_data
+from stripsight.training.checkpoint import hash_checkpoint, read_checkpoint
+from stripsight.training.provenance import check_unchanged, read_provenance
+
+PARTS = ("validation", "test")
+
+Progress = Callable[[str, int], Callable[[int], None]]
+"""(part, images in all) to a function that is told of each batch's images."""
+
+
+def evaluate_run(run: Path, part: str = "test", *, progress: Progress | None = None) -> Judgement:
+    """Judge the best checkpoint of `run` on `part` of its split.
+
+    Writes `predictions_validation.parquet`, `predictions_<part>.parquet`, `decisions.json` and
+    `metrics.json` into the run folder.
+
+    Raises:
+        EvaluationError: `part` cannot be judged.
+        TrainingError: no run folder, or the data set or split has changed.
+        CheckpointError: no best checkpoint, or a damaged one.
+    """
+    if part not in PARTS:
+        raise EvaluationError(f"split {part!r} cannot be judged: choose {' or '.join(PARTS)}")
+    record = read_provenance(run)
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    if not checkpoint.exists():
+        raise CheckpointError(f"{run} has no checkpoints/best.ckpt: train it first")
+    data = build_data(load_config(run / "config.yaml"))
+    check_unchanged(record, data)
+    network, classes = load_network(checkpoint)
+    if classes != data.classes:
+        raise EvaluationError(f"{checkpoint} knows other classes than {data.prepared.root}")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device).to(memory_format=torch.channels_last)
+
+    def predict_part(name: str) -> Predictions:
+        images = len(data.datasets[name])
+        predictions = predict(
+            network,
+            data.loader_for(name),
+            class_names=data.classes.names,
+            source={
+                "part": name,
+                "data_set": record["data_set"]["content_hash"],
+                "split": record["split"]["hash"],
+                "checkpoint": hash_checkpoint(checkpoint),
+            },
+            device=device,
+            progress=progress(name, images) if progress else None,
+        )
+        save_predictions(predictions, run / f"predictions_{name}.parquet")
+        return predictions
+
+    validation = predict_part("validation")
+    predictions = validation if part == "validation" else predict_part(part)
+    decisions = fit_decisions(validation.probabilities, validation.labels, data.classes.names)
+    save_decisions(decisions, run / "decisions.json")
+    judgement = judge(predictions, decisions, part=part)
+    metrics = {**judgement.to_json(), "source": predictions.source}
+    write_atomically(run / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    return judgement
+
+
+def load_network(checkpoint: Path) -> tuple[DefectNetwork, ClassList]:
+    """Rebuild a network and its class list from a checkpoint alone.
+
+    Raises:
+        CheckpointError: damaged, or not written by StripSight's training.
+    """
+    content = read_checkpoint(checkpoint)
+    try:
+        description = content["stripsight"]
+        classes = ClassList.from_json(description["classes"])
+        network = build_network(
+            description["backbone"],
+            len(classes),
+            pretrained=False,
+            pooling=description["pooling"],
+        )
+        prefix = "network."
+        network.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in content["state_dict"].items()}
+        )
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{checkpoint} describes no network: {error}") from error
+    return network, classes

@@ -1,0 +1,52 @@
+"""What the machine can do, and what it is, for the run's record."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def choose_precision(wanted: str, *, on_gpu: bool) -> Any:
+    """Lightning's precision for `auto`, `32`, `bf16` or `16`.
+
+    `auto` is bf16 where the machine computes in it and 32 elsewhere: on a CPU without such
+    instructions bf16 is emulated and slower than 32.
+    """
+    if wanted == "auto":
+        if on_gpu:
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        wanted = "bf16" if fast else "32"
+    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[wanted]
+
+
+def choose_workers(wanted: int | None) -> int:
+    """Loader processes: as asked, else one a core, at most 8 and none on a single core."""
+    if wanted is not None:
+        return wanted
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return min(cores, 8) if cores > 1 else 0
+
+
+def describe_hardware() -> dict[str, Any]:
+    """Processor, cores and GPU, as plain data."""
+    return {
+        "platform": platform.platform(),
+        "processor": _processor_name(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+    }
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"

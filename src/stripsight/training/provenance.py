@@ -1,0 +1,118 @@
+"""`provenance.json`: what made a run, so that it can be made again.
+
+Data set and split by hash, seeds, the code's commit, package versions, hardware, and how far the
+run came. Nothing here is read by the training itself but `finished`.
+"""
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from stripsight import __version__
+from stripsight.atomic import write_atomically
+from stripsight.data.datamodule import StripDataModule
+from stripsight.data.splits import describe_split
+from stripsight.errors import TrainingError
+from stripsight.training.hardware import describe_hardware
+
+PACKAGES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "numpy", "pillow")
+SCHEMA_VERSION = 1
+
+
+def describe_run(data: StripDataModule, *, seed: int, precision: str) -> dict[str, Any]:
+    """Everything known before the first step, as plain data."""
+    prepared, split = data.prepared, data.split
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "stripsight": __version__,
+        "git_commit": _git_commit(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": None,
+        "data_set": {
+            "name": prepared.name,
+            "root": str(prepared.root.resolve()),
+            "content_hash": prepared.content_hash(),
+            "classes": prepared.classes.to_json(),
+            "images_used": {part: len(images) for part, images in data.datasets.items()},
+            "images_skipped": {part: images.skipped for part, images in data.datasets.items()},
+        },
+        "split": {
+            "name": split.name,
+            "scheme": split.scheme,
+            "seed": split.seed,
+            "hash": split.hash,
+            "counts": {
+                part: {"images": c.images, "clean": c.clean, "classes": c.classes}
+                for part, c in describe_split(prepared, split).items()
+            },
+        },
+        "seed": seed,
+        "precision": precision,
+        "packages": {name: _version(name) for name in PACKAGES},
+        "hardware": describe_hardware(),
+    }
+
+
+def write_provenance(record: dict[str, Any], run: Path) -> None:
+    """Write `provenance.json` in one step."""
+    write_atomically(run / "provenance.json", (json.dumps(record, indent=2) + "\n").encode())
+
+
+def read_provenance(run: Path) -> dict[str, Any]:
+    """Read a run's provenance.
+
+    Raises:
+        TrainingError: the folder is no run, or the file is damaged.
+    """
+    try:
+        record = json.loads((run / "provenance.json").read_bytes())
+    except FileNotFoundError as error:
+        raise TrainingError(f"{run} is no run folder (no provenance.json)") from error
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{run / 'provenance.json'} cannot be read: {error}") from error
+    if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+        raise TrainingError(f"{run / 'provenance.json'} is damaged or of another StripSight")
+    return record
+
+
+def check_unchanged(record: dict[str, Any], data: StripDataModule) -> None:
+    """Compare data set and split with those that a run was started on.
+
+    Raises:
+        TrainingError: either is another; figures across the change would mean nothing.
+    """
+    for what, recorded, found in (
+        ("data set", record["data_set"]["content_hash"], data.prepared.content_hash()),
+        ("split", record["split"]["hash"], data.split.hash),
+    ):
+        if recorded != found:
+            raise TrainingError(
+                f"the {what} in {data.prepared.root} is not the one the run was started on:"
+                " restore it, or start a new run"
+            )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit of StripSight's checkout, `-dirty` when changed; None when installed."""
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

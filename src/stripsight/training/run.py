@@ -1,0 +1,179 @@
+"""A training run from configuration to run folder: started, or resumed after it was killed.
+
+    config.yaml            as composed
+    provenance.json        what made the run
+    checkpoints/best.ckpt  of the epoch with the highest validation macro AP
+    checkpoints/last.ckpt  of the last whole epoch, with all that resuming needs
+    metrics.csv            a row an epoch
+
+Everything that can be refused is refused before the folder is made.
+"""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+
+from stripsight.atomic import write_atomically
+from stripsight.config.compose import format_config, load_config
+from stripsight.config.schema import Config
+from stripsight.data.datamodule import StripDataModule
+from stripsight.errors import CheckpointError, TrainingError, UsageError
+from stripsight.training.build import build_data, build_module
+from stripsight.training.callbacks import AveragedWeights, MetricsLog
+from stripsight.training.checkpoint import SealedCheckpointIO, read_checkpoint
+from stripsight.training.hardware import choose_precision
+from stripsight.training.module import MONITOR, DefectModule
+from stripsight.training.provenance import (
+    check_unchanged,
+    describe_run,
+    read_provenance,
+    write_provenance,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """How a run ended: `best_epoch` counts from 1."""
+
+    run: Path
+    best_epoch: int
+    best_macro_ap: float
+
+
+def start_run(config: Config, run: Path, *, show_bar: bool = False) -> RunSummary:
+    """Train from the beginning into a new folder `run`.
+
+    Raises:
+        UsageError: `run` exists and is not empty.
+        StripSightError: data, split, weights or configuration do not fit, or training failed.
+        OSError: the disk is full or read-only; checkpoints written before are whole.
+    """
+    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise UsageError(f"{run} exists: name another folder, or go on with --resume {run}")
+    data = build_data(config)
+    module = build_module(config, data)
+    precision = choose_precision(config.training.precision, on_gpu=_on_gpu(config))
+    record = describe_run(data, seed=config.training.seed, precision=precision)
+    run.mkdir(parents=True, exist_ok=True)
+    write_atomically(run / "config.yaml", format_config(config).encode())
+    write_provenance(record, run)
+    return _fit(config, data, module, run, precision=precision, resume=False, show_bar=show_bar)
+
+
+def resume_run(run: Path, *, show_bar: bool = False) -> RunSummary:
+    """Go on from the last whole checkpoint; on a CPU, as if the run had never stopped.
+
+    Raises:
+        TrainingError: no run folder, already finished, or its data set or split has changed.
+        CheckpointError: the last checkpoint is damaged.
+        StripSightError: as `start_run`.
+    """
+    record = read_provenance(run)
+    if record["finished"]:
+        raise TrainingError(f"{run} finished on {record['finished']}: nothing to resume")
+    config = load_config(run / "config.yaml")
+    data = build_data(config)
+    check_unchanged(record, data)
+    module = build_module(config, data)
+    resume = (run / "checkpoints" / "last.ckpt").exists()
+    if not resume:
+        logger.info("no epoch of %s was finished: starting over", run)
+    return _fit(
+        config, data, module, run, precision=record["precision"], resume=resume, show_bar=show_bar
+    )
+
+
+def name_run(config: Config) -> Path:
+    """A folder name of its own under `runs/`: local time and backbone."""
+    return Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{config.model.backbone}"
+
+
+def _fit(
+    config: Config,
+    data: StripDataModule,
+    module: DefectModule,
+    run: Path,
+    *,
+    precision: str,
+    resume: bool,
+    show_bar: bool,
+) -> RunSummary:
+    checkpoints = run / "checkpoints"
+    best = ModelCheckpoint(
+        checkpoints,
+        "best",
+        monitor=MONITOR,
+        mode="max",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    last = ModelCheckpoint(
+        checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    trainer = Trainer(
+        default_root_dir=run,
+        accelerator=config.training.accelerator,
+        devices=1,
+        precision=cast(Any, precision),
+        max_epochs=config.training.num_epochs,
+        callbacks=[*_callbacks(config, run, show_bar=show_bar), best, last],
+        plugins=[SealedCheckpointIO()],
+        logger=False,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        enable_model_summary=False,
+        enable_progress_bar=show_bar,
+    )
+    with warnings.catch_warnings():
+        # Advice for those who write their own loops, not for those who run this one.
+        warnings.filterwarnings("ignore", module=r"lightning\.pytorch")
+        trainer.fit(
+            module,
+            datamodule=data,
+            ckpt_path=checkpoints / "last.ckpt" if resume else None,
+            weights_only=True,
+        )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    record = read_provenance(run)
+    record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+    write_provenance(record, run)
+    return summarise_run(run)
+
+
+def summarise_run(run: Path) -> RunSummary:
+    """Read which epoch was the best, and its figure, from `best.ckpt`.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    content = read_checkpoint(run / "checkpoints" / "best.ckpt")
+    for state in content.get("callbacks", {}).values():
+        if state.get("monitor") == MONITOR and state.get("best_model_score") is not None:
+            return RunSummary(run, int(content["epoch"]) + 1, float(state["best_model_score"]))
+    raise CheckpointError(f"{run / 'checkpoints' / 'best.ckpt'} was not written by this program")
+
+
+def _callbacks(config: Config, run: Path, *, show_bar: bool) -> list[Callback]:
+    callbacks: list[Callback] = [MetricsLog(run / "metrics.csv")]
+    if config.training.ema_decay > 0:
+        callbacks.append(AveragedWeights(config.training.ema_decay))
+    if config.training.early_stopping_patience > 0:
+        patience = config.training.early_stopping_patience
+        callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, verbose=False))
+    if show_bar:
+        callbacks.append(RichProgressBar(leave=False))
+    return callbacks
+
+
+def _on_gpu(config: Config) -> bool:
+    return config.training.accelerator != "cpu" and torch.cuda.is_available()
