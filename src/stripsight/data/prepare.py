@@ -92,6 +92,7 @@ def prepare_dataset(
             classes=classes,
             classes_reason=classes_reason,
             joined=joined,
+            images_elsewhere=layout.images_elsewhere,
             unreadable=tuple(i for i in inspected if isinstance(i, UnreadableImage)),
         )
         if account.faults and not options.skip_refused:

@@ -28,6 +28,7 @@ class Reconciliation:
     classes: ClassList
     classes_reason: str
     joined: Joined
+    images_elsewhere: int = 0
     unreadable: tuple[UnreadableImage, ...] = field(default=())
 
     @property
@@ -58,6 +59,7 @@ class Reconciliation:
             "image_folder": self.image_folder,
             "images": {
                 "found": len(images) + len(self.unreadable),
+                "elsewhere_not_taken": self.images_elsewhere,
                 "unreadable": [asdict(image) for image in self.unreadable],
                 "with_annotation": joined.annotated,
                 "without_annotation": len(images) - joined.annotated,
@@ -95,7 +97,7 @@ class Reconciliation:
             ("source", self.source),
             ("format", f"{self.format} ({self.format_reason})"),
             ("annotations", f"{files[0]}{more}" if files else "the folders' names"),
-            ("images", f"in {self.image_folder or '.'}"),
+            ("images", f"in {self.image_folder or '.'} (not taken: {self.images_elsewhere:,})"),
             ("classes", self.classes_reason),
             ("", ""),
             ("images found", f"{images['found']:,}"),

@@ -10,19 +10,31 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from stripsight.data.readers.annotation import SourceTable
+from stripsight.data.readers.folders import look_like_classes, read_folders
 from stripsight.data.readers.kaggle import NEW_HEADER, OLD_HEADER, read_kaggle, read_kaggle_old
+from stripsight.data.readers.supervisely import read_supervisely
 from stripsight.data.readers.table import find_columns, read_plain_table, read_table
+from stripsight.data.readers.voc import read_voc
 from stripsight.data.source import SourceTree, is_image
 from stripsight.errors import DataError, ReaderError
 
 FORMATS = ("kaggle", "kaggle-old", "supervisely", "voc", "folders", "csv")
 
 _LARGEST_TABLE = 2**30
+_LONGEST_HEADER = 2**16
 _TABLES: dict[str, Callable[[bytes, str], SourceTable]] = {
     "kaggle": read_kaggle,
     "kaggle-old": read_kaggle_old,
     "csv": read_plain_table,
 }
+_IMAGE_FOLDERS = {
+    "kaggle": ("train_images",),
+    "kaggle-old": ("train_images",),
+    "supervisely": ("../img",),
+    "voc": ("../images", "../JPEGImages"),
+}
+# Every Severstal archive has it beside train.csv, in the same form; its masks are dummies.
+_NO_ANNOTATION = "sample_submission.csv"
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class Layout:
         annotation_files: relative to the source.
         image_folder: what `image_files` are relative to; empty for the source itself.
         image_files: relative to the source.
+        images_elsewhere: number of images in the source that are not taken.
         reason: why this and nothing else, for people.
     """
 
@@ -41,6 +54,7 @@ class Layout:
     annotation_files: tuple[str, ...]
     image_folder: str
     image_files: tuple[str, ...]
+    images_elsewhere: int
     reason: str
 
 
@@ -51,10 +65,12 @@ class _Candidate:
 
     @property
     def folder(self) -> PurePosixPath:
-        return PurePosixPath(self.files[0]).parent
+        return PurePosixPath(_common_folder(self.files))
 
     @property
     def title(self) -> str:
+        if not self.files:
+            return self.format
         many = f" and {len(self.files) - 1:,} more" if len(self.files) > 1 else ""
         return f"{self.format} ({self.files[0]}{many})"
 
@@ -69,19 +85,21 @@ def detect_layout(tree: SourceTree, wanted: str | None = None) -> Layout:
     Raises:
         DataError: no image, no annotation, or several forms and no rule to choose between them.
     """
-    if not any(is_image(name) for name in tree.files):
+    every_image = tuple(name for name in tree.files if is_image(name))
+    if not every_image:
         raise DataError(f"{tree.title} holds no image (.jpg, .jpeg or .png)")
     candidates = [c for c in _find_candidates(tree) if wanted in {None, c.format}]
-    if not candidates and wanted in {None, "folders"}:
-        candidates = _find_class_folders(tree)
+    if wanted == "folders" or (not candidates and not wanted and look_like_classes(every_image)):
+        candidates = [_Candidate("folders", ())]
     if not candidates:
         what = f"annotation of the form {wanted}" if wanted else "annotation of any known form"
-        raise DataError(f"{tree.title} holds no {what} ({', '.join(FORMATS)})")
+        raise DataError(f"{tree.title} holds no {what} (known: {', '.join(FORMATS)})")
     chosen, reason = _choose(tree, candidates, "given by --format" if wanted else "detected")
-    folder, images = _find_images(tree, chosen)
+    folder, images = _find_images(every_image, chosen)
+    elsewhere = len(every_image) - len(images)
     if not images:
-        raise DataError(f"{tree.title} holds no image beside {chosen.files[0]}")
-    return Layout(chosen.format, chosen.files, folder, images, reason)
+        raise DataError(f"{tree.title} holds no image for {chosen.title}")
+    return Layout(chosen.format, chosen.files, folder, images, elsewhere, reason)
 
 
 def read_layout(tree: SourceTree, layout: Layout) -> SourceTable:
@@ -90,6 +108,12 @@ def read_layout(tree: SourceTree, layout: Layout) -> SourceTable:
     Raises:
         ReaderError: a table that cannot be read at all.
     """
+    if layout.format == "folders":
+        return read_folders(layout.image_files)
+    if layout.format == "supervisely":
+        return read_supervisely(tree.read, layout.annotation_files)
+    if layout.format == "voc":
+        return read_voc(tree.read, layout.annotation_files)
     file = layout.annotation_files[0]
     return _TABLES[layout.format](tree.read(file, _LARGEST_TABLE), file)
 
@@ -110,10 +134,21 @@ def _choose(tree: SourceTree, candidates: list[_Candidate], how: str) -> tuple[_
 
 
 def _find_candidates(tree: SourceTree) -> list[_Candidate]:
-    found: list[_Candidate] = []
+    found = []
     for name in tree.files:
-        if name.lower().endswith(".csv") and (form := _classify_header(tree.read(name, 2**16))):
+        if not name.lower().endswith(".csv") or PurePosixPath(name).name == _NO_ANNOTATION:
+            continue
+        if form := _classify_header(tree.read(name, _LONGEST_HEADER)):
             found.append(_Candidate(form, (name,)))
+    # Supervisely's own rule: the image's whole name, then .json.
+    json_files = tuple(
+        n for n in tree.files if n.endswith(".json") and is_image(n.removesuffix(".json"))
+    )
+    if json_files:
+        found.append(_Candidate("supervisely", json_files))
+    xml_files = tuple(n for n in tree.files if n.endswith(".xml"))
+    if xml_files and b"<annotation" in tree.read(xml_files[0], _LONGEST_HEADER):
+        found.append(_Candidate("voc", xml_files))
     return found
 
 
@@ -130,29 +165,35 @@ def _classify_header(start: bytes) -> str | None:
     return "csv" if find_columns(header) else None
 
 
-def _find_class_folders(tree: SourceTree) -> list[_Candidate]:
-    return []
+def _find_images(images: tuple[str, ...], chosen: _Candidate) -> tuple[str, tuple[str, ...]]:
+    """The nearest folder with images: the form's usual one, then the annotations' own, then up."""
+    own = chosen.folder
+    usual = [_join(own, name) for name in _IMAGE_FOLDERS.get(chosen.format, ())]
+    for folder in usual:
+        found = _images_below(images, folder)
+        if found:
+            return _as_text(folder), found
+    for folder in (own, *own.parents):
+        found = _images_below(images, folder)
+        if chosen.format != "folders":
+            found = tuple(n for n in found if "test_images" not in PurePosixPath(n).parts)
+        if found:
+            root = "" if chosen.format == "folders" else _common_folder(found)
+            return root, found
+    return "", ()
 
 
-def _find_images(tree: SourceTree, chosen: _Candidate) -> tuple[str, tuple[str, ...]]:
-    usual = {"kaggle": ("train_images",), "kaggle-old": ("train_images",)}.get(chosen.format, ())
-    for name in usual:
-        folder = chosen.folder / name
-        images = _images_below(tree, folder)
-        if images:
-            return str(folder), images
-    folder = chosen.folder
-    images = tuple(
-        name
-        for name in _images_below(tree, folder)
-        if "test_images" not in PurePosixPath(name).parts
-    )
-    return _common_folder(images), images
+def _join(folder: PurePosixPath, name: str) -> PurePosixPath:
+    return folder.parent / name.removeprefix("../") if name.startswith("../") else folder / name
 
 
-def _images_below(tree: SourceTree, folder: PurePosixPath) -> tuple[str, ...]:
-    start = "" if str(folder) == "." else f"{folder}/"
-    return tuple(name for name in tree.files if name.startswith(start) and is_image(name))
+def _as_text(folder: PurePosixPath) -> str:
+    return "" if str(folder) == "." else str(folder)
+
+
+def _images_below(images: tuple[str, ...], folder: PurePosixPath) -> tuple[str, ...]:
+    start = f"{_as_text(folder)}/".removeprefix("/")
+    return tuple(name for name in images if name.startswith(start))
 
 
 def _common_folder(names: tuple[str, ...]) -> str:
