@@ -118,3 +118,21 @@ def _to_json_text(value: object) -> str:
     import json
 
     return json.dumps(value, indent=2)
+
+
+@app.command()
+def check(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="What `prepare` made.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Every finding as JSON.")] = False,
+) -> None:
+    """Check tables, annotations, splits and every image of a prepared data set.
+
+    Exit code 1 where it finds errors; warnings alone leave 0.
+    """
+    from stripsight.cli.progress import show_progress
+    from stripsight.data.check import check_dataset, raise_on_errors
+
+    with show_progress("checking") as report_progress:
+        report = check_dataset(dataset, report_progress=report_progress)
+    typer.echo(_to_json_text(report.to_json()) if as_json else report.format_text())
+    raise_on_errors(report)

@@ -184,8 +184,9 @@ def _write(
     marker = destination / UNFINISHED
     write_atomically(marker, f"filled from {tree.title}\n".encode())
     (destination / "dataset.json").unlink(missing_ok=True)
-    for split in (destination / "splits").glob("*.csv"):
-        split.unlink()
+    for split in (destination / "splits").glob("*.*"):
+        if split.suffix in {".csv", ".json"}:
+            split.unlink()
     if tree.folder is None:
         image_root = destination.resolve() / "images"
         _unpack(tree, layout, joined, image_root)

@@ -1,9 +1,10 @@
 """The prepared data set on disk: what `data prepare` writes and everything later reads.
 
     dataset.json           name, classes, source, counts, reconciliation, schema version, content
-    hash; written last images.parquet         id, file, height, width, sha256, labelled,
-    duplicate_group annotations.parquet    image_id, class_id, kind (mask, box or presence), rle,
-    area splits/<name>.csv      id, split
+                           hash; written last
+    images.parquet         id, file, height, width, sha256, labelled, duplicate_group
+    annotations.parquet    image_id, class_id, kind (mask, box or presence), rle, area
+    splits/<name>.csv      id, split
 
 `file` is relative to the image root, which is `images/` inside the data set (unpacked from a zip)
 or the folder the images came from: pixels stay where they are and are never re-encoded. An image
@@ -28,6 +29,8 @@ from stripsight.errors import DataError, DatasetError
 from stripsight.labels import ClassList
 
 SCHEMA_VERSION = 1
+
+KINDS = ("mask", "box", "presence")
 
 IMAGE_COLUMNS = {
     "id": "string",
@@ -142,7 +145,22 @@ def load_prepared(root: Path | str) -> PreparedDataset:
         DatasetError: not a prepared data set, damaged, of a newer schema, or changed since it was
         written.
     """
-    root = Path(root)
+    dataset, recorded_hash = read_tables(Path(root))
+    if not dataset.annotations["class_id"].isin(list(dataset.classes.column_of)).all():
+        raise DatasetError(
+            f"{root} is damaged: annotations.parquet names a class that dataset.json lacks"
+        )
+    if dataset.content_hash() != recorded_hash:
+        raise DatasetError(f"{root} is damaged: its tables do not match the hash in dataset.json")
+    return dataset
+
+
+def read_tables(root: Path) -> tuple[PreparedDataset, str]:
+    """Read the tables and the recorded content hash without comparing them, as a check needs it.
+
+    Raises:
+        DatasetError: not a prepared data set, unreadable, or of a newer schema.
+    """
     try:
         manifest = json.loads((root / "dataset.json").read_bytes())
     except FileNotFoundError as error:
@@ -173,13 +191,7 @@ def load_prepared(root: Path | str) -> PreparedDataset:
         recorded_hash = manifest["content_hash"]
     except (KeyError, TypeError, DataError) as error:
         raise DatasetError(f"{root} is damaged: {error}; prepare it again") from error
-    if not dataset.annotations["class_id"].isin(list(dataset.classes.column_of)).all():
-        raise DatasetError(
-            f"{root} is damaged: annotations.parquet names a class that dataset.json lacks"
-        )
-    if dataset.content_hash() != recorded_hash:
-        raise DatasetError(f"{root} is damaged: its tables do not match the hash in dataset.json")
-    return dataset
+    return dataset, str(recorded_hash)
 
 
 def count_labels(dataset: PreparedDataset) -> dict[str, Any]:
@@ -195,7 +207,9 @@ def count_labels(dataset: PreparedDataset) -> dict[str, Any]:
 
 def _read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(path)
-        return table[list(columns)].astype(columns)
+        table = pd.read_parquet(path)[list(columns)].astype(columns)
+        if table.drop(columns=["rle", "area"], errors="ignore").isna().any(axis=None):
+            raise ValueError("a cell is empty that must not be")
+        return table
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path.name} cannot be read ({error})") from error

@@ -1,0 +1,230 @@
+"""Whether a prepared data set still holds: tables, annotations, splits, and every image's bytes.
+
+Errors are what would make a training wrong or stop it; warnings are images that decode and yet may
+show no steel.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
+from stripsight.data.prepared import KINDS, PreparedDataset, read_tables
+from stripsight.data.rle import parse_runs
+from stripsight.data.source import UNFINISHED
+from stripsight.data.splits import load_split
+from stripsight.errors import DatasetError, RunLengthError, SplitError
+
+_SHOWN = 20
+
+ReportProgress = Callable[[int, int], None]
+"""Called with the number of images done and the number in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault: `error` or `warning`, a word to count by, where, and what."""
+
+    severity: str
+    kind: str
+    where: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All findings on one data set."""
+
+    root: str
+    images: int
+    annotations: int
+    splits: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """Findings that are errors."""
+        return sum(1 for finding in self.findings if finding.severity == "error")
+
+    @property
+    def warnings(self) -> int:
+        """Findings that are warnings."""
+        return len(self.findings) - self.errors
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON with every finding."""
+        return {
+            "root": self.root,
+            "images": self.images,
+            "annotations": self.annotations,
+            "splits": self.splits,
+            "errors": self.errors,
+            "warnings": self.warnings,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+    def format_text(self) -> str:
+        """One line a finding, at most twenty of a kind."""
+        lines: list[str] = []
+        kinds = dict.fromkeys((f.severity, f.kind) for f in self.findings)
+        for severity, kind in kinds:
+            same = [f for f in self.findings if (f.severity, f.kind) == (severity, kind)]
+            lines.extend(f"{severity}: {f.where}: {f.message}" for f in same[:_SHOWN])
+            if len(same) > _SHOWN:
+                lines.append(f"{severity}: ... and {len(same) - _SHOWN:,} more ({kind})")
+        lines.append(
+            f"{self.root}: {self.images:,} images, {self.annotations:,} annotations,"
+            f" {self.splits} splits; {self.errors:,} errors, {self.warnings:,} warnings"
+        )
+        return "\n".join(lines)
+
+
+def check_dataset(
+    root: Path,
+    *,
+    workers: int | None = None,
+    report_progress: ReportProgress = lambda done, total: None,
+) -> CheckReport:
+    """Check a prepared data set.
+
+    Args:
+        root: its folder.
+        workers: threads that decode; one per core if None.
+        report_progress: called after each image.
+
+    Raises:
+        DatasetError: no prepared data set, or tables that cannot be read at all.
+    """
+    dataset, recorded_hash = read_tables(root)
+    split_names = sorted(path.stem for path in (root / "splits").glob("*.csv"))
+    findings = [
+        *_check_whole(dataset, recorded_hash),
+        *_check_image_table(dataset),
+        *_check_annotations(dataset),
+        *_check_splits(dataset, split_names),
+    ]
+    facts = inspect_images(list(dataset.images["file"]), _make_reader(dataset), workers=workers)
+    rows = _rows(dataset.images)
+    for done, (row, image) in enumerate(zip(rows, facts, strict=True), start=1):
+        findings.extend(_check_image(row, image))
+        report_progress(done, len(dataset.images))
+    return CheckReport(
+        root=str(root),
+        images=len(dataset.images),
+        annotations=len(dataset.annotations),
+        splits=len(split_names),
+        findings=tuple(findings),
+    )
+
+
+def _rows(table: pd.DataFrame) -> Iterator[Any]:
+    # pandas-stubs give every cell of a named row the union of all types there are.
+    return iter(table.itertuples(index=False))
+
+
+def _error(kind: str, where: object, message: str) -> Finding:
+    return Finding("error", kind, str(where), message)
+
+
+def _make_reader(dataset: PreparedDataset) -> Callable[[str, int], bytes]:
+    def read(file: str, limit: int) -> bytes:
+        with (dataset.image_root / file).open("rb") as stream:
+            return stream.read(limit + 1)
+
+    return read
+
+
+def _check_whole(dataset: PreparedDataset, recorded_hash: str) -> Iterator[Finding]:
+    if (dataset.root / UNFINISHED).exists():
+        message = "`data prepare` did not come to its end: run it again"
+        yield _error("unfinished", dataset.root, message)
+    if dataset.content_hash() != recorded_hash:
+        message = "the tables do not match the content hash: prepare the data set again"
+        yield _error("hash", "dataset.json", message)
+    if dataset.images.empty:
+        yield _error("images", "images.parquet", "it lists no image")
+
+
+def _check_image_table(dataset: PreparedDataset) -> Iterator[Finding]:
+    images = dataset.images
+    for column in ("id", "file"):
+        for value in images.loc[images[column].duplicated(), column]:
+            yield _error("image twice", value, f"this {column} stands in images.parquet twice")
+    for row in _rows(images):
+        path = PurePosixPath(str(row.file))
+        if path.is_absolute() or ".." in path.parts:
+            yield _error("image path", row.id, f"file {str(path)[:80]!r} leaves the image root")
+        if row.height < 1 or row.width < 1:
+            yield _error("image size", row.id, f"size {row.width}x{row.height} is recorded")
+    first_of: dict[str, Any] = {}
+    for row in _rows(images):
+        first = first_of.setdefault(row.sha256, row)
+        if first.duplicate_group != row.duplicate_group:
+            message = f"identical to {first.id}, but in another duplicate group"
+            yield _error("duplicate group", row.id, message)
+
+
+def _check_annotations(dataset: PreparedDataset) -> Iterator[Finding]:
+    sizes = {row.id: (int(row.height), int(row.width)) for row in _rows(dataset.images)}
+    seen: set[tuple[str, int]] = set()
+    for row in _rows(dataset.annotations):
+        where = f"annotation of {row.image_id}, class {row.class_id}"
+        if row.class_id not in dataset.classes.column_of:
+            yield _error("unknown class", where, "the class is not in dataset.json")
+        if (row.image_id, row.class_id) in seen:
+            yield _error("annotation twice", where, "this pair stands in the table twice")
+        seen.add((row.image_id, row.class_id))
+        if row.image_id not in sizes:
+            yield _error("unknown image", where, "the image is not in images.parquet")
+        elif fault := _find_shape_fault(row, *sizes[row.image_id]):
+            yield _error("shape", where, fault)
+
+
+def _find_shape_fault(row: Any, height: int, width: int) -> str | None:
+    if row.kind not in KINDS:
+        return f"kind {str(row.kind)[:40]!r} is none of {', '.join(KINDS)}"
+    if row.kind == "presence":
+        drawn = not (pd.isna(row.rle) and pd.isna(row.area))
+        return "a presence has neither mask nor area" if drawn else None
+    if pd.isna(row.rle) or pd.isna(row.area):
+        return f"a {row.kind} needs its mask and its area"
+    try:
+        runs, _ = parse_runs(row.rle, height, width)
+    except RunLengthError as error:
+        return str(error)
+    area = int(runs[:, 1].sum())
+    return None if area == row.area else f"area {row.area:,} is recorded, the mask has {area:,}"
+
+
+def _check_splits(dataset: PreparedDataset, names: list[str]) -> Iterator[Finding]:
+    for name in names:
+        try:
+            load_split(dataset, name)
+        except SplitError as error:
+            yield _error("split", f"splits/{name}.csv", str(error))
+
+
+def _check_image(row: Any, image: ImageFacts | UnreadableImage) -> Iterator[Finding]:
+    if image.sha256 is not None and image.sha256 != row.sha256:
+        yield _error("image changed", row.file, "its bytes are not those that were prepared")
+    if isinstance(image, UnreadableImage):
+        yield _error("image unreadable", row.file, image.reason)
+        return
+    if (image.height, image.width) != (row.height, row.width):
+        message = f"{image.width}x{image.height} pixels, {row.width}x{row.height} are recorded"
+        yield _error("image size", row.file, message)
+    if image.suspicion:
+        yield Finding("warning", "suspect image", row.file, image.suspicion)
+
+
+def raise_on_errors(report: CheckReport) -> None:
+    """Turn errors into a failure of the command.
+
+    Raises:
+        DatasetError: the report holds an error.
+    """
+    if report.errors:
+        raise DatasetError(f"{report.root}: the check found {report.errors:,} errors")
