@@ -147,8 +147,7 @@ def save_split(dataset: PreparedDataset, split: Split) -> Path:
 
     Raises:
         SplitError: it does not fit the data set.
-        OSError: the disk is full or read-only; an older split of this name is intact or its CSV
-            lacks the JSON file, never half-written.
+        OSError: the disk is full or read-only; nothing is half-written.
     """
     _check_name(split.name)
     _check_fit(dataset, split)
@@ -170,11 +169,11 @@ def save_split(dataset: PreparedDataset, split: Split) -> Path:
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(_HEADER)
     writer.writerows(sorted(split.assignment.items()))
-    # Without its record a CSV is a split written by hand: the record goes first and comes back
-    # last, so that no moment pairs one split with another's record.
+    # A full disk fails here, with the older split intact. What comes later can only leave a CSV
+    # without its record, which is a split like one written by hand.
+    write_atomically(folder / f"{split.name}.csv", table.getvalue().encode())
     record_path = folder / f"{split.name}.json"
     record_path.unlink(missing_ok=True)
-    write_atomically(folder / f"{split.name}.csv", table.getvalue().encode())
     write_atomically(record_path, (json.dumps(record, indent=2) + "\n").encode())
     return folder / f"{split.name}.csv"
 
