@@ -7,7 +7,7 @@ ends at once in one `ModelError`. What becomes of the features is `network.py`'s
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import huggingface_hub
 import timm
@@ -18,6 +18,7 @@ from stripsight.errors import ModelError
 from stripsight.models.weights import load_weight_file
 
 _CONNECT_SECONDS = 5.0
+_PROBE_SIZE = (96, 160)  # not square, and above the 75 pixels that Inception needs
 
 
 def create_backbone(
@@ -67,6 +68,8 @@ def create_backbone(
             raise _no_pretrained(name, f"cannot be downloaded ({type(error).__name__})") from error
         raise ModelError(f"backbone {name!r} cannot be built: {_one_line(error)}") from error
     assert isinstance(backbone, nn.Module)
+    # timm keeps the overlay: without this every copy of the network would carry the file's tensors.
+    cast(dict[str, Any], backbone.pretrained_cfg).pop("state_dict", None)
     return backbone
 
 
@@ -81,7 +84,7 @@ def probe_features(backbone: nn.Module, name: str) -> tuple[int, bool]:
     backbone.eval()
     try:
         with torch.no_grad():
-            features: Tensor = backbone(torch.zeros(1, 3, 64, 96))
+            features: Tensor = backbone(torch.zeros(1, 3, *_PROBE_SIZE))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise ModelError(
             f"backbone {name!r} does not take images of any size: choose a convolutional one"

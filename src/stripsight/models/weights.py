@@ -4,9 +4,10 @@ Whether the tensors fit a backbone is decided by timm's strict loading in `backb
 """
 
 import pickle
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import safetensors
 import timm.models
@@ -30,11 +31,14 @@ def load_weight_file(
     if not path.is_file():
         raise ModelError(f"weight file {path} does not exist: check model.weights")
     try:
-        state: object = timm.models.load_state_dict(str(path), weights_only=True)
-    except (safetensors.SafetensorError, pickle.UnpicklingError, BadZipFile, EOFError) as error:
+        _check_archive(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on pickle protocols
+            state: object = timm.models.load_state_dict(str(path), weights_only=True)
+    except (safetensors.SafetensorError, pickle.UnpicklingError, BadZipFile, OSError) as error:
         raise _damaged(path) from error
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        if "weights_only" in str(error):
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
+        if "Unsupported globals" in str(error):
             raise ModelError(
                 f"weight file {path} holds code, not plain tensors; it was not run:"
                 " save the state dict alone"
@@ -49,5 +53,14 @@ def load_weight_file(
     return {k: v for k, v in state.items() if not k.startswith(prefixes)} if prefixes else state
 
 
+def _check_archive(path: Path) -> None:
+    """Compare the checksums of a `.pth`, which is a zip: `torch.load` itself does not look."""
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise BadZipFile(f"bad checksum of {damaged}")
+
+
 def _damaged(path: Path) -> ModelError:
-    return ModelError(f"weight file {path} is damaged or no weight file: fetch it again")
+    return ModelError(f"weight file {path} is damaged or no file of plain tensors: get it again")
