@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from stripsight.config.schema import Config
 from stripsight.errors import ConfigError
@@ -119,7 +120,7 @@ def _to_config(text: str) -> Config:
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
         raise ConfigError(f"{key}: {_first_line(error)}" if key else _first_line(error)) from error
-    except ValueError as error:
+    except (ValueError, YAMLError) as error:
         raise ConfigError(_first_line(error)) from error
     assert isinstance(config, Config)
     return config
