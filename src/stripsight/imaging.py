@@ -13,6 +13,7 @@ The rules:
     alpha, fully opaque             accepted, alpha dropped; any transparency is refused
     16-bit, float, CMYK             refused: no scale to grey is the right one by itself
     EXIF orientation other than 1   refused: masks and boxes refer to the stored pixels
+    EXIF that cannot be read        accepted: no viewer can have turned the image by it
     another size than the contract  refused (`expected_size`)
     other formats                   refused, whatever the file is called
 
@@ -22,12 +23,14 @@ Resizing and normalisation are not done here; they belong to the network's contr
 import io
 import re
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
@@ -41,6 +44,19 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 _SHORTEST_ZERO_RUN = 16
+# What Pillow is known to raise on bytes that are not as their header says.
+_PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
 _BLACK, _WHITE = 8, 247
 _ACCEPTED_MODES = {"L", "RGB", "P", "1", "LA", "PA", "RGBA"}
 
@@ -89,11 +105,7 @@ def read_header(data: bytes, *, limits: ImageLimits = DEFAULT_LIMITS) -> ImageHe
             raise ImageError(
                 f"{_mode_title(data, image.mode)} image: convert it to 8-bit grey first"
             )
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        if orientation != 1:
-            raise ImageError(
-                f"EXIF orientation {orientation}: turn the pixels and remove the tag first"
-            )
+        _check_orientation(image)
     return header
 
 
@@ -122,7 +134,7 @@ def decode_grey(
             f"{header.width}x{header.height} pixels:"
             f" {expected_size[1]}x{expected_size[0]} is expected"
         )
-    return _decode_jpeg(data) if header.format == "JPEG" else _decode_png(data)
+    return _decode_jpeg(data, header) if header.format == "JPEG" else _decode_png(data)
 
 
 def read_grey(
@@ -183,8 +195,20 @@ def _open(data: bytes) -> JpegImageFile | PngImageFile:
         if data.startswith(_PNG_MAGIC):
             return PngImageFile(io.BytesIO(data))
         return JpegImageFile(io.BytesIO(data))
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError) as error:
+    except _PILLOW_ERRORS as error:
         raise ImageError("not a readable JPEG or PNG") from error
+
+
+def _check_orientation(image: JpegImageFile | PngImageFile) -> None:
+    # Image.Image's, for PngImageFile's own would decode the pixels to look behind them.
+    try:
+        orientation = Image.Image.getexif(image).get(_EXIF_ORIENTATION, 1)
+    except _PILLOW_ERRORS:
+        return  # as in every viewer, EXIF that cannot be read turns nothing
+    if orientation != 1:
+        raise ImageError(
+            f"EXIF orientation {orientation}: turn the pixels and remove the tag first"
+        )
 
 
 def _png_bit_depth(data: bytes) -> int:
@@ -196,10 +220,14 @@ def _mode_title(data: bytes, mode: str) -> str:
     return "16-bit" if _png_bit_depth(data) == 16 or mode.startswith("I") else mode
 
 
-def _decode_jpeg(data: bytes) -> GreyImage:
+def _decode_jpeg(data: bytes, header: ImageHeader) -> GreyImage:
     if _has_zeroed_scan(data):
         raise ImageError("damaged JPEG: a stretch of the image data is zero bytes")
     try:
+        # Its own header once more: what sizes the output must be what the limits were held against.
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+        if (height, width) != (header.height, header.width):
+            raise ImageError("damaged JPEG: it has two headers that disagree")
         pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)
     except ValueError as error:
         reason = re.sub(r"\s+", " ", str(error)).strip().rstrip(".")
@@ -208,16 +236,37 @@ def _decode_jpeg(data: bytes) -> GreyImage:
 
 
 def _decode_png(data: bytes) -> GreyImage:
+    _check_png_chunks(data)
     try:
         with _open(data) as image:
+            image.load()
+            _check_orientation(image)  # EXIF may stand behind the pixels
             if image.mode in {"LA", "PA", "RGBA"} or "transparency" in image.info:
                 lowest_alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
                 if lowest_alpha != 255:
                     raise ImageError("transparent image: flatten it to grey first")
             pixels = image if image.mode == "L" else image.convert("RGB").convert("L")
             return np.array(pixels, dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except _PILLOW_ERRORS as error:
         raise ImageError(f"damaged PNG: {error}") from error
+
+
+def _check_png_chunks(data: bytes) -> None:
+    """Hold every chunk against its CRC (PNG 5.3) up to IEND: Pillow skips those of the pixels."""
+    position = len(_PNG_MAGIC)
+    while position + 12 <= len(data):
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        kind = data[position + 4 : position + 8]
+        if end > len(data):
+            break
+        if zlib.crc32(memoryview(data)[position + 4 : end - 4]) != int.from_bytes(
+            data[end - 4 : end], "big"
+        ):
+            raise ImageError(f"damaged PNG: chunk {kind.decode('ascii', 'replace')!r} has changed")
+        if kind == b"IEND":
+            return
+        position = end
+    raise ImageError("damaged PNG: it is cut off")
 
 
 def _has_zeroed_scan(data: bytes) -> bool:
@@ -231,7 +280,7 @@ def _has_zeroed_scan(data: bytes) -> bool:
     start = data.find(b"\xff\xda")
     if start < 0 or b"\xff\xc2" in data[:start]:
         return False
-    if re.search(rb"\x00{%d}" % _SHORTEST_ZERO_RUN, data[start:]) is None:
+    if data.find(bytes(_SHORTEST_ZERO_RUN), start) < 0:
         return False
     return not all(first == 0 for first in _first_huffman_symbols(data[:start]))
 

@@ -1,0 +1,301 @@
+import io
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from stripsight.errors import ImageError
+from stripsight.imaging import (
+    ImageLimits,
+    decode_grey,
+    find_suspicion,
+    read_grey,
+    read_header,
+    read_image_bytes,
+)
+
+
+def make_pixels(height=64, width=96, seed=0):
+    noise = np.random.default_rng(seed).normal(0, 12, (height, width))
+    ramp = np.linspace(40, 200, width)[None, :]
+    return np.clip(ramp + noise, 0, 255).astype(np.uint8)
+
+
+def encode(pixels, form="JPEG", mode=None, **options):
+    image = Image.fromarray(pixels)
+    stream = io.BytesIO()
+    (image.convert(mode) if mode else image).save(stream, form, **options)
+    return stream.getvalue()
+
+
+def png_chunk(kind, body):
+    crc = zlib.crc32(kind + body)
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc)
+
+
+def make_png(width, height, bit_depth, color_type, packed):
+    header = struct.pack(">IIBBBBB", width, height, bit_depth, color_type, 0, 0, 0)
+    chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", packed) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}])
+def test_grey_jpeg_equals_pillows_decoder(mode, options):
+    data = encode(make_pixels(), mode=mode, quality=90, **options)
+    reference = np.asarray(Image.open(io.BytesIO(data)).convert("L")).astype(int)
+    # Three equal channels go through chroma and back in Pillow: one step of rounding.
+    assert np.abs(decode_grey(data).astype(int) - reference).max() <= (mode == "RGB")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "LA", "RGBA"])
+def test_png_is_lossless_whatever_its_mode(mode):
+    pixels = make_pixels()
+    assert np.array_equal(decode_grey(encode(pixels, "PNG", mode)), pixels)
+
+
+def test_one_bit_png_becomes_black_and_white():
+    mask = make_pixels() > 100
+    assert np.array_equal(decode_grey(encode(mask, "PNG")), mask * np.uint8(255))
+
+
+def test_unequal_channels_become_bt601_luma():
+    rgb = np.random.default_rng(1).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    luma = rgb @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(decode_grey(encode(rgb, "PNG")) - luma).max() <= 1
+    smooth = np.stack([make_pixels(seed=s) // 2 + 20 * s for s in range(3)], axis=2)
+    jpeg = encode(smooth, quality=100, subsampling=0)
+    assert np.abs(decode_grey(jpeg) - smooth @ np.array([0.299, 0.587, 0.114])).max() <= 4
+
+
+def test_result_is_a_fresh_contiguous_array():
+    image = decode_grey(encode(make_pixels()))
+    assert image.dtype == np.uint8
+    assert image.flags.c_contiguous
+    assert image.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"not an image at all", "not a readable JPEG or PNG"),
+        (b"\0" * 5000, "not a readable JPEG or PNG"),
+        (encode(make_pixels(), "GIF"), "not a readable JPEG or PNG"),
+        (encode(make_pixels(), "BMP"), "not a readable JPEG or PNG"),
+        (encode(make_pixels(), "TIFF"), "not a readable JPEG or PNG"),
+        (encode(make_pixels(), "WEBP"), "not a readable JPEG or PNG"),
+        (encode(make_pixels(), mode="CMYK"), "CMYK"),
+        (encode(make_pixels().astype(np.uint16) * 200, "PNG"), "16-bit"),
+        (encode(make_pixels(), "PNG", "RGBA", transparency=None)[:33], "damaged|not a readable"),
+    ],
+)
+def test_what_is_no_picture_of_ours_is_refused(data, message):
+    with pytest.raises(ImageError, match=message):
+        decode_grey(data)
+
+
+def test_sixteen_bit_colour_png_is_refused_although_pillow_opens_it_as_eight():
+    raw = b"".join(b"\0" + bytes(6 * 8) for _ in range(8))
+    with pytest.raises(ImageError, match="16-bit"):
+        decode_grey(make_png(8, 8, 16, 2, zlib.compress(raw)))
+
+
+def test_transparency_is_refused_and_opaque_alpha_is_not():
+    rgba = np.dstack([make_pixels()] * 3 + [np.full((64, 96), 255, np.uint8)])
+    assert np.array_equal(decode_grey(encode(rgba, "PNG")), rgba[..., 0])
+    rgba[3, 5, 3] = 254
+    with pytest.raises(ImageError, match="transparent"):
+        decode_grey(encode(rgba, "PNG"))
+
+
+def test_transparent_palette_entry_in_use_is_refused():
+    data = encode(make_pixels() // 64, "PNG", "P", transparency=1)
+    with pytest.raises(ImageError, match="transparent"):
+        decode_grey(data)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_exif_orientation_is_refused(form, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(make_pixels(), form, exif=exif)
+    assert ImageOps.exif_transpose(Image.open(io.BytesIO(data))) is not None
+    with pytest.raises(ImageError, match=f"EXIF orientation {orientation}"):
+        decode_grey(data)
+
+
+def test_png_orientation_behind_the_pixels_is_refused():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plain = encode(make_pixels(), "PNG")
+    chunk = png_chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    with pytest.raises(ImageError, match="EXIF orientation 6"):
+        decode_grey(plain[:-12] + chunk + plain[-12:])
+
+
+def test_upright_and_unreadable_exif_are_accepted():
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    assert decode_grey(encode(make_pixels(), exif=exif)).shape == (64, 96)
+    assert decode_grey(encode(make_pixels(), exif=b"Exif\0\0garbage")).shape == (64, 96)
+
+
+def test_expected_size_is_height_then_width():
+    data = encode(make_pixels(64, 96))
+    assert decode_grey(data, expected_size=(64, 96)).shape == (64, 96)
+    with pytest.raises(ImageError, match="96x64 pixels: 64x96 is expected"):
+        decode_grey(data, expected_size=(96, 64))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_every_truncation_is_refused(form):
+    data = encode(make_pixels(), form, quality=90)
+    for length in range(1, len(data) - (12 if form == "PNG" else 2), max(1, len(data) // 60)):
+        with pytest.raises(ImageError):
+            decode_grey(data[:length])
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])
+def test_zeroed_sector_is_refused(form, share):
+    data = bytearray(encode(make_pixels(256, 512), form, quality=90))
+    start = int(len(data) * share)
+    data[start : start + 512] = bytes(512)
+    with pytest.raises(ImageError):
+        decode_grey(bytes(data))
+
+
+def test_flat_jpeg_with_runs_of_zero_bits_is_no_damage():
+    flat = np.full((512, 2048), 127, dtype=np.uint8)
+    assert np.ptp(decode_grey(encode(flat, optimize=True))) == 0
+    assert np.ptp(decode_grey(encode(flat))) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(33, 2000), st.integers(1, 255))
+def test_any_flipped_byte_of_a_png_is_refused(position, change):
+    data = bytearray(encode(make_pixels(), "PNG"))
+    data[min(position, len(data) - 1)] ^= change
+    with pytest.raises(ImageError):
+        decode_grey(bytes(data))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(min_size=1, max_size=40), st.integers(0, 2000), st.sampled_from(["JPEG", "PNG"]))
+def test_arbitrary_damage_gives_pixels_or_an_image_error(junk, position, form):
+    data = bytearray(encode(make_pixels(), form))
+    data[position : position + len(junk)] = junk
+    with suppress(ImageError):
+        assert decode_grey(bytes(data), limits=ImageLimits(max_pixels=10**6)).ndim == 2
+
+
+def test_bytes_and_sides_over_the_limits_are_refused():
+    data = encode(make_pixels(64, 96))
+    for limits in (
+        ImageLimits(max_bytes=len(data) - 1),
+        ImageLimits(max_side=95),
+        ImageLimits(max_pixels=64 * 96 - 1),
+    ):
+        with pytest.raises(ImageError, match="limit"):
+            read_header(data, limits=limits)
+
+
+def test_jpeg_header_of_65000_squared_is_refused_by_its_header():
+    data = bytearray(encode(make_pixels()))
+    start = data.index(b"\xff\xc0")
+    data[start + 5 : start + 9] = struct.pack(">HH", 65000, 65000)
+    with pytest.raises(ImageError, match="65000x65000 pixels"):
+        decode_grey(bytes(data))
+
+
+_MEMORY_PROBE = """
+import resource, struct, sys, zlib
+from stripsight.errors import ImageError
+from stripsight.imaging import decode_grey
+decode_grey(open(sys.argv[1], "rb").read())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+data = open(sys.argv[2], "rb").read()
+try:
+    decode_grey(data)
+except ImageError as error:
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(len(data), round(grown), error)
+"""
+
+
+def test_400_megapixel_png_of_48_kb_costs_no_memory(tmp_path):
+    (tmp_path / "good.png").write_bytes(encode(make_pixels(), "PNG"))
+    packer = zlib.compressobj(9)
+    row = b"\0" + bytes(20_000 // 8)
+    packed = b"".join(packer.compress(row) for _ in range(20_000)) + packer.flush()
+    bomb = make_png(20_000, 20_000, 1, 0, packed)
+    (tmp_path / "bomb.png").write_bytes(bomb)
+    assert 40_000 < len(bomb) < 60_000
+    probe = subprocess.run(
+        [sys.executable, "-c", _MEMORY_PROBE, tmp_path / "good.png", tmp_path / "bomb.png"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, grown, message = probe.stdout.split(" ", 2)
+    assert int(grown) < 50
+    assert "20000x20000 pixels" in message
+
+
+def test_reading_a_file_names_it_and_stops_at_the_limit(tmp_path):
+    path = tmp_path / "strip.jpg"
+    with pytest.raises(ImageError, match=r"strip\.jpg: cannot be read \(No such file"):
+        read_grey(path)
+    path.write_bytes(b"")
+    with pytest.raises(ImageError, match=r"strip\.jpg: the file is empty"):
+        read_grey(path)
+    path.write_bytes(bytes(101))
+    with pytest.raises(ImageError, match="more than 100 bytes"):
+        read_image_bytes(path, limits=ImageLimits(max_bytes=100))
+    with pytest.raises(ImageError, match="Is a directory"):
+        read_grey(tmp_path)
+
+
+def test_decoding_from_many_threads_gives_the_same_pixels():
+    data = [encode(make_pixels(seed=s), form) for s in range(4) for form in ("JPEG", "PNG")]
+    expected = [decode_grey(d) for d in data]
+    wrong = []
+
+    def work():
+        for _ in range(10):
+            wrong.extend(
+                i for i, d in enumerate(data) if not np.array_equal(decode_grey(d), expected[i])
+            )
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, "all black"), (8, "all black"), (255, "all white"), (247, "all white"), (9, None)],
+)
+def test_flat_images_are_suspect_at_the_ends_of_the_scale(value, expected):
+    assert find_suspicion(np.full((8, 8), value, dtype=np.uint8)) == expected
+
+
+def test_half_of_the_pixels_at_full_white_is_saturated_and_black_borders_are_not_suspect():
+    image = make_pixels(8, 8)
+    image[:4] = 255
+    assert find_suspicion(image) == "saturated"
+    image[:4] = 0
+    assert find_suspicion(image) is None
