@@ -80,22 +80,25 @@ def _paint_pits(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
 
 
 def _pit(rng: np.random.Generator, row: float, column: float) -> Stamp:
-    height, width = 44, 28
+    height, width = 48, 28
     y, x = axes(height, width)
-    long, wide = float(rng.uniform(5, 13)), float(rng.uniform(3.2, 6))
-    lean = float(rng.normal(0, 0.15))
+    long, wide = float(rng.uniform(5, 15)), float(rng.uniform(3, 5.5))
+    lean = float(rng.normal(0, 0.2))
     y, x = y - height / 2, x - width / 2 - lean * (y - height / 2)
-    dent = 0.22 * make_fractal(rng, height, width, along_y=7, along_x=5, octaves=2)
-    inside = 1 - np.hypot(y / long, x / wide) + dent
-    alpha = ramp(inside, 0.1, 0.45) * ramp(-np.abs(y), -height / 2, 4) * ramp(-np.abs(x), -13, 4)
-    tone = float(rng.uniform(0.25, 0.5))
-    glint = ramp(
-        0.75 - np.hypot((y - 0.25 * long) / (0.55 * long), (x + 0.2 * wide) / (0.5 * wide)) + dent,
-        0.1,
-        0.35,
+    dent = make_fractal(rng, height, width, along_y=6, along_x=4, octaves=3, gain=0.7)
+    room = np.clip(1.5 - np.maximum(np.abs(y) * (2 / height), np.abs(x) * (2 / width)) * 1.6, 0, 1)
+    inside = 1 - np.hypot(y * (1 / long), x * (1 / wide)) + 0.32 * room * dent
+    alpha = ramp(inside, 0.15, 0.6)
+    side = float(rng.choice((-0.7, 0.7)))
+    spark = 0.9 - np.hypot(y * (1.5 / long) - side, x * (1.5 / wide) + 0.3) + 0.4 * dent
+    glint = ramp(spark, 0.25, 0.5) * float(rng.choice((0.0, 0.9, 1.6)))
+    value = float(rng.uniform(0.28, 0.5)) + 0.13 * dent + glint
+    return Stamp(
+        int(row) - height // 2,
+        int(column) - width // 2,
+        alpha,
+        np.clip(value, 0.1, 2.4).astype(np.float32),
     )
-    value = tone + 0.1 * dent + glint * float(rng.choice([0.0, 1.2, 1.7]))
-    return Stamp(int(row) - height // 2, int(column) - width // 2, alpha, value.astype(np.float32))
 
 
 def _paint_thin_lines(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
@@ -108,14 +111,12 @@ def _paint_thin_lines(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
         y, x = axes(length, width)
         drift = float(rng.normal(0, 0.03)) * (y - length / 2)
         wiggle = 0.8 * make_noise(rng, length, 1, along_y=28, along_x=1)
-        thick = float(rng.uniform(1.5, 2.4)) * (
-            1 + 0.18 * make_noise(rng, length, 1, along_y=14, along_x=1)
-        )
+        broken = make_fractal(rng, length, width, along_y=16, along_x=2, octaves=3)
+        thick = float(rng.uniform(1.5, 2.4)) + 0.6 * broken
         ends = ramp(np.minimum(y, length - 1 - y), 7, 14)
         distance = np.abs(x - width / 2 - np.clip(drift + wiggle, -14, 14))
-        alpha = ends * ramp(thick - distance, 0, 2.0)
-        tone = float(rng.uniform(0.22, 0.42))
-        value = tone + 0.06 * make_noise(rng, length, width, along_y=9, along_x=2)
+        alpha = ends * ramp(thick - distance, 0, 2.4) * ramp(-distance, -8, 2)
+        value = float(rng.uniform(0.3, 0.46)) - 0.08 * broken
         yield Stamp(top, int(centre + rng.uniform(-32, 32)) - width // 2, alpha, value)
 
 
@@ -132,15 +133,16 @@ def _bright_streaks(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
         width = 44
         y, x = axes(length, width)
         centre = width / 2 + float(rng.normal(0, 0.03)) * (y - length / 2)
-        half = float(rng.uniform(2.2, 5.5))
+        half = float(rng.uniform(2.4, 6))
         distance = x - np.clip(centre, 14, width - 14)
-        fray = 0.5 * make_fractal(rng, length, width, along_y=22, along_x=2.5, octaves=3)
+        fray = 0.55 * make_fractal(rng, length, width, along_y=20, along_x=2.5, octaves=4, gain=0.8)
         gaps = make_noise(rng, length, 1, along_y=36, along_x=1)
-        level = 1 - np.abs(distance) / half + fray + np.clip(0.35 * gaps, -0.5, 0.5)
+        taper = ramp(np.minimum(y, length - 1 - y), 15, 50) if length < HEIGHT else 1.0
+        level = taper - np.abs(distance) / half + fray + np.clip(0.35 * gaps, -0.5, 0.5)
         ends = ramp(np.minimum(y, length - 1 - y), 8, 14) if length < HEIGHT else 1.0
         near = ramp(-np.abs(distance), -13, 3)
-        alpha = ramp(level, 0.35, 0.5) * ends * near
-        value = float(rng.uniform(1.55, 2.1)) + 0.35 * fray
+        alpha = ramp(level, 0.4, 0.9) * ends * near
+        value = float(rng.uniform(1.5, 2.0)) + 0.6 * fray
         furrow = ramp(1 - np.abs(distance - half - 1.5) / 2 + 0.3 * gaps, 0.3, 0.5) * ends * near
         value = np.where(furrow > alpha, np.float32(0.45), value)
         left = int(rng.integers(zone.left, max(zone.right - width, zone.left + 1)))
@@ -151,15 +153,15 @@ def _dark_bundle(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
     width = min(int(rng.integers(90, 260)), zone.width)
     left = int(rng.integers(zone.left, zone.right - width + 1))
     for _ in range(int(rng.integers(3, 7))):
-        half = float(rng.uniform(3.5, 9))
+        half = float(rng.uniform(2.8, 9))
         box = int(2 * half + 24)
         y, x = axes(HEIGHT, box)
         slant = float(rng.normal(0, 0.015)) * (y - HEIGHT / 2)
         distance = np.abs(x - box / 2 - slant)
         fray = make_fractal(rng, HEIGHT, box, along_y=70, along_x=2.2, octaves=3)
-        alpha = ramp(half - distance + 1.1 * fray, 0, 2.5) * ramp(-distance, -box / 2, 3)
-        value = float(rng.uniform(0.38, 0.6)) + 0.1 * fray
-        value = value + 0.9 * ramp(distance - half + 0.6 * fray, 1.2, 1.5)
+        alpha = ramp(half - distance + 1.3 * fray, 0, 3.5) * ramp(-distance, -box / 2, 3)
+        value = float(rng.uniform(0.4, 0.62)) + 0.12 * fray
+        value = value + 0.8 * ramp(distance - half + 0.9 * fray, 1.4, 1.5)
         place = left + int(rng.integers(0, max(width - box, 1)))
         yield Stamp(0, place, alpha, value.astype(np.float32))
 
@@ -174,50 +176,60 @@ def _blistered_seam(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
     alpha = ramp(half - distance + ragged, 0, 2.5) * ramp(-distance, -box / 2, 4)
     blisters = make_fractal(rng, HEIGHT, box, along_y=5, along_x=8, octaves=3)
     chain = 1 - distance / half + 0.4 * make_noise(rng, HEIGHT, 1, along_y=40, along_x=1)
-    value = 0.5 + 0.12 * blisters + 1.6 * ramp(blisters + chain, 1.1, 0.8)
+    value = 0.62 + 0.14 * blisters + 1.3 * ramp(blisters + chain, 1.2, 1.5)
     value += 0.7 * ramp(distance - half + 3 + ragged, 0, 3)
     left = int(rng.integers(zone.left, max(zone.right - box, zone.left + 1)))
     yield Stamp(0, left, alpha, value.astype(np.float32))
 
 
 def _flaky_field(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
-    height = int(rng.integers(100, 250))
-    width = min(int(rng.integers(150, 520)), zone.width)
-    top = int(rng.integers(-40, HEIGHT - height + 40))
+    height = int(rng.integers(130, 320))
+    width = min(int(rng.integers(200, 620)), zone.width)
+    top = int(rng.integers(-50, max(HEIGHT - height, 0) + 50))
     left = int(rng.integers(zone.left, zone.right - width + 1))
-    alpha = ramp(_blob(rng, height, width, ragged=0.3), 0.05, 0.05)
-    flakes = make_fractal(rng, height, width, along_y=7, along_x=34, octaves=4, gain=0.65)
+    alpha = ramp(_blob(rng, height, width, ragged=0.28), 0.05, 0.05)
+    flakes = make_fractal(rng, height, width, along_y=7, along_x=34, octaves=4, gain=0.7)
     flakes += 0.5 * make_noise(rng, height, width, along_y=30, along_x=60)
-    torn = ramp(flakes, 0.85, 0.18)
+    torn = ramp(flakes, 0.85, 0.35)
     shadow = np.roll(torn, 2, axis=0) * (1 - torn)
     rough = make_fractal(rng, height, width, along_y=12, along_x=16, octaves=4)
-    value = 0.72 + 0.1 * rough + torn * float(rng.uniform(1.2, 1.9)) - 0.45 * shadow
+    value = 0.82 + 0.11 * rough + torn * float(rng.uniform(1.2, 1.9)) - 0.4 * shadow
     yield Stamp(top, left, alpha, np.maximum(value, 0.15).astype(np.float32))
 
 
 def _paint_patches(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
     """Class 4: torn, crumpled shells with lit rims and shadows; now and then a small one beside."""
-    width = min(int(rng.integers(150, 430)), zone.width)
-    height = int(rng.integers(110, 260))
+    width = min(int(rng.integers(200, 560)), zone.width)
+    height = int(rng.integers(150, 330))
     left = int(rng.integers(zone.left, zone.right - width + 1))
-    yield _shell(rng, int(rng.integers(-60, HEIGHT - height + 60)), left, height, width)
+    yield _shell(rng, _overhang(rng, height), left, height, width)
     for _ in range(int(rng.integers(0, 3))):
-        width, height = min(int(rng.integers(60, 150)), zone.width), int(rng.integers(50, 120))
+        width, height = min(int(rng.integers(70, 200)), zone.width), int(rng.integers(60, 150))
         left = int(rng.integers(zone.left, zone.right - width + 1))
-        yield _shell(rng, int(rng.integers(-30, HEIGHT - height + 30)), left, height, width)
+        yield _shell(rng, _overhang(rng, height), left, height, width)
+
+
+def _overhang(rng: np.random.Generator, height: int) -> int:
+    """A first row that leaves at least two thirds of the height in the image, where it fits."""
+    over = height // 3
+    return int(rng.integers(-over, max(HEIGHT - height, -over) + over + 1))
 
 
 def _shell(rng: np.random.Generator, top: int, left: int, height: int, width: int) -> Stamp:
     inside = _blob(rng, height, width, ragged=0.38)
-    alpha = ramp(inside, 0.02, 0.03)
-    coarse = make_fractal(rng, height, width, along_y=26, along_x=40, octaves=3)
-    fine = make_fractal(rng, height, width, along_y=8, along_x=9, octaves=3, gain=0.7)
-    folds = -np.abs(coarse)
-    relief = 6 * folds + 1.1 * fine + 14 * ramp(inside, 0.1, 0.25)
+    alpha = ramp(inside, 0.02, 0.04)
+    long, flat = float(rng.uniform(18, 60)), float(rng.uniform(14, 30))
+    coarse = make_fractal(rng, height, width, along_y=flat, along_x=long, octaves=3, gain=0.5)
+    fine = make_fractal(rng, height, width, along_y=5, along_x=6, octaves=3, gain=0.8)
+    worn = ramp(make_noise(rng, height, width, along_y=60, along_x=80), 0.2, 1.6)
+    relief = 7 * (coarse - 1.4 * np.abs(coarse)) + (0.2 + 0.8 * worn) * fine
+    relief += 13 * ramp(inside, 0.1, 0.22)
     lit = shade(relief, from_above=-1, from_left=-0.55)
-    strength = float(rng.uniform(0.16, 0.34))
-    value = float(rng.uniform(0.5, 0.78)) + 0.09 * fine + np.clip(strength * lit, -0.5, 0.95)
-    value *= 0.55 + 0.45 * ramp(inside, 0.08, 0.1)
+    strength = float(rng.uniform(0.12, 0.26))
+    value = float(rng.uniform(0.55, 0.85)) + 0.07 * fine - 0.12 * worn
+    value = value + np.clip(strength * lit, -0.45, 1.1)
+    cracks = ramp(-np.abs(coarse + 0.25 * fine), -0.035, 0.06) * worn
+    value = value * (1 - 0.6 * cracks)
     return Stamp(top, left, alpha, np.clip(value, 0.08, 2.2).astype(np.float32))
 
 
@@ -228,10 +240,10 @@ def _blob(rng: np.random.Generator, height: int, width: int, *, ragged: float) -
     size = min(height, width)
     wide = make_noise(rng, height, width, along_y=size / 3, along_x=size / 2.5)
     fine = make_fractal(rng, height, width, along_y=size / 8, along_x=size / 7, octaves=4)
-    base = 0.75 - np.hypot(x, y)
+    base = 0.8 - np.hypot(x, y)
     # Noise dies towards the box, so that the box itself never cuts the outline.
-    room = np.clip(3 * (1 - np.maximum(np.abs(x), np.abs(y))), 0, 1)
-    blob: Field = (base + room * ragged * (0.6 * wide + 0.22 * fine)).astype(np.float32)
+    room = np.clip(4 * (1 - np.maximum(np.abs(x), np.abs(y))), 0, 1)
+    blob: Field = (base + room * ragged * (wide + 0.25 * fine)).astype(np.float32)
     return blob
 
 

@@ -40,14 +40,16 @@ def mark_surface(albedo: Field, seed: int, index: int) -> Field:
 def _grow_scale(rng: np.random.Generator, coil: Coil) -> Field:
     """Dark flames of scale: sharp-edged, upright, gathered in bands; a factor."""
     stretch = float(rng.uniform(2.5, 7))
-    size = float(rng.uniform(5, 22))
+    size = float(rng.choice((4, 6, 9, 14, 20)))
     flames = make_fractal(
         rng, HEIGHT, WIDTH, along_y=size * stretch, along_x=size, octaves=4, gain=0.6
     )
-    bands = make_noise(rng, HEIGHT, WIDTH, along_y=350, along_x=130)
+    bands = make_noise(rng, HEIGHT, WIDTH, along_y=350, along_x=110)
     edge = 1.55 - 3.2 * coil.scale + float(rng.normal(0, 0.15))
     covered = ramp(0.75 * flames + 0.75 * bands, edge, 0.12)
-    return 1 - (1 - coil.scale_tone) * covered
+    depth = 1 + 0.25 * make_noise(rng, HEIGHT, WIDTH, along_y=120, along_x=60)
+    factor: Field = 1 - (1 - coil.scale_tone) * covered * np.clip(depth, 0.2, 1.5)
+    return factor
 
 
 def _stain_with_oil(rng: np.random.Generator) -> Field:
@@ -89,14 +91,14 @@ def _splash_water(rng: np.random.Generator, albedo: Field) -> Field:
     glare *= fade
     splashed = albedo.copy()
     part = splashed[:, left : left + width]
-    part += glare * (float(rng.uniform(1.7, 3)) - part)
+    part += glare * (float(rng.uniform(2.2, 4)) - part)
     return splashed
 
 
 def _emboss_diamonds(rng: np.random.Generator) -> Field:
     """The lattice of diamond checker plate: raised lines with a dark flank; a factor."""
     y, x = axes(HEIGHT, WIDTH)
-    pitch_x, pitch_y = float(rng.uniform(92, 106)), float(rng.uniform(118, 138))
+    pitch_x, pitch_y = float(rng.uniform(92, 106)), float(rng.uniform(228, 262))
     y = y + float(rng.uniform(0, pitch_y))
     x = x + float(rng.uniform(0, pitch_x))
     normal = pitch_x * pitch_y / (pitch_x**2 + pitch_y**2) ** 0.5
@@ -104,9 +106,9 @@ def _emboss_diamonds(rng: np.random.Generator) -> Field:
     for sign in (1, -1):
         phase = y / pitch_y + sign * x / pitch_x
         distance = (phase - np.rint(phase)) * normal
-        factor -= 0.62 * np.exp(-(((distance + 5.5 * sign) / 2.2) ** 2))
-        factor -= 0.25 * np.exp(-(((distance - 6.5 * sign) / 1.8) ** 2))
-        factor += 0.3 * np.exp(-((distance / 4.5) ** 2))
+        factor -= 0.68 * np.exp(-(((distance + 7 * sign) / 2.6) ** 2))
+        factor -= 0.4 * np.exp(-(((distance - 7.5 * sign) / 2) ** 2))
+        factor += 0.22 * np.exp(-((distance / 5) ** 2))
     worn = make_noise(rng, HEIGHT, WIDTH, along_y=200, along_x=240)
     pattern: Field = 1 + np.clip(factor - 1, -0.75, 0.5) * np.clip(0.85 + 0.2 * worn, 0.3, 1)
     return pattern
@@ -124,7 +126,7 @@ def _emboss_lentils(rng: np.random.Generator) -> Field:
     for row in range(-1, int(HEIGHT / row_pitch) + 2):
         lean = 1 if row % 2 else -1
         along, across = (x + lean * y * 1.15) / 1.52, (y - lean * x * 1.15) / 1.52
-        lens = (1 - (np.abs(across) / 9.5) ** 1.6 - (along / 33) ** 2).astype(np.float32)
+        lens = (1 - (np.abs(across) / 11) ** 1.7 - (along / 35) ** 2).astype(np.float32)
         dome = np.clip(lens * 2.2, 0, 1)
         for column in range(-1, int(WIDTH / column_pitch) + 2):
             top = int(row * row_pitch + shift_y) + size // 2
@@ -133,9 +135,9 @@ def _emboss_lentils(rng: np.random.Generator) -> Field:
                 relief[top : top + size, left : left + size] += dome
                 rough[top : top + size, left : left + size] += ramp(lens, 0.15, 0.2)
     inner = np.s_[size : size + HEIGHT, size : size + WIDTH]
-    lit = shade(relief, from_above=-0.9, from_left=-0.5)[inner]
+    lit = shade(relief, from_above=-1.1, from_left=0.12)[inner]
     sheen = 0.2 * make_noise(rng, HEIGHT, WIDTH, along_y=2.5, along_x=2)
     worn = 0.6 + 0.5 * make_noise(rng, HEIGHT, WIDTH, along_y=120, along_x=150)
-    factor = 1 + np.clip(1.5 * lit, -0.75, 0.9) + rough[inner] * (0.15 * worn + sheen * worn)
+    factor = 1 + np.clip(1.6 * lit, -0.8, 0.9) + rough[inner] * (0.15 + sheen) * worn
     pattern: Field = np.clip(factor, 0.2, 2.0)
     return pattern

@@ -72,15 +72,15 @@ def draw_coil(seed: int, index: int) -> Coil:
     rng = make_generator(seed, _COIL_STREAM, index // IMAGES_PER_COIL)
     plates: tuple[Plate, ...] = ("plain", "diamond", "lentil")
     return Coil(
-        brightness=float(np.clip(rng.normal(98, 19), 58, 140)),
-        grain=float(rng.uniform(0.06, 0.115)),
+        brightness=float(np.clip(rng.normal(103, 19), 66, 145)),
+        grain=float(rng.uniform(0.06, 0.125)),
         streaks=float(rng.uniform(0.02, 0.055)),
         ripple=float(rng.uniform(0.03, 0.13)) if rng.random() < 0.4 else 0.01,
         ripple_period=float(rng.uniform(4.5, 9)),
         sparkle=float(rng.uniform(0.3, 1)) if rng.random() < 0.45 else 0.0,
         scale=float(rng.uniform(0.05, 0.3)) if rng.random() < 0.6 else 0.0,
         scale_tone=float(rng.uniform(0.66, 0.84)),
-        tilt=float(rng.normal(0, 0.14)),
+        tilt=float(rng.normal(0.1, 0.3)),
         plate=plates[int(rng.choice(3, p=[0.88, 0.06, 0.06]))],
     )
 
@@ -106,19 +106,23 @@ def expose(frame: Frame, albedo: Field) -> GreyImage:
 def _roll_texture(rng: np.random.Generator, coil: Coil) -> Field:
     """Vertical streaks, fine horizontal ripple, bands of bright specks; mean 0."""
     streaks = make_noise(rng, HEIGHT, WIDTH, along_y=190, along_x=1.6)
-    streaks += make_noise(rng, HEIGHT, WIDTH, along_y=45, along_x=2.5)
+    streaks += 0.8 * make_noise(rng, HEIGHT, WIDTH, along_y=40, along_x=2)
     streaks += 1.2 * make_noise(rng, HEIGHT, WIDTH, along_y=400, along_x=14)
     texture = 0.5 * coil.streaks * streaks
     texture += 0.025 * make_fractal(rng, HEIGHT, WIDTH, along_y=60, along_x=24, octaves=4)
     y, x = axes(HEIGHT, WIDTH)
-    wander = 5 * make_noise(rng, HEIGHT, WIDTH, along_y=60, along_x=140)
+    wander = 9 * make_noise(rng, HEIGHT, WIDTH, along_y=70, along_x=170)
+    wander += 1.3 * make_noise(rng, HEIGHT, WIDTH, along_y=11, along_x=60)
     phase = (y + wander + float(rng.normal(0, 0.03)) * x) * (2 * np.pi / coil.ripple_period)
-    where = ramp(make_noise(rng, HEIGHT, WIDTH, along_y=130, along_x=160), 0.2, 2.0)
+    where = ramp(make_noise(rng, HEIGHT, WIDTH, along_y=130, along_x=160), 0.3, 2.0)
+    where *= 1 + 0.45 * make_noise(rng, HEIGHT, WIDTH, along_y=5, along_x=40)
     texture += coil.ripple * where * np.sin(phase + 0.6 * np.sin(phase))
     if coil.sparkle:
         dashes = make_noise(rng, HEIGHT, WIDTH, along_y=1, along_x=2.6)
         band = make_noise(rng, HEIGHT, WIDTH, along_y=500, along_x=70)
-        texture += 0.9 * coil.sparkle * ramp(dashes + 0.8 * band, 2.9, 1.6)
+        texture += 0.9 * coil.sparkle * ramp(dashes + 0.9 * band, 3.0, 1.6)
+    dust = make_noise(rng, HEIGHT, WIDTH, along_y=1.4, along_x=1.4)
+    texture += 0.35 * ramp(dust, 3.4, 0.8) - 0.3 * ramp(-dust, 3.2, 0.8)
     return texture
 
 
@@ -126,22 +130,24 @@ def _shine(rng: np.random.Generator, coil: Coil) -> Field:
     """Uneven light: smooth bands across the width, a tilt down the image, slanted shadows."""
     y, x = axes(HEIGHT, WIDTH)
     wide = make_noise(rng, HEIGHT, WIDTH, along_y=600, along_x=420)
-    bands = make_noise(rng, HEIGHT, WIDTH, along_y=500, along_x=90)
-    swell = 0.15 * wide + 0.05 * bands + coil.tilt * (y / HEIGHT - 0.5) * (1 + 0.5 * wide)
+    bands = make_noise(rng, HEIGHT, WIDTH, along_y=500, along_x=60)
+    pools = make_noise(rng, HEIGHT, WIDTH, along_y=190, along_x=240)
+    down = coil.tilt * (y * (1 / HEIGHT) - 0.5)
+    swell = 0.18 * wide + 0.07 * bands + 0.08 * pools + down * (1 + 0.6 * wide)
     if rng.random() < 0.35:
         bend = 60 * make_noise(rng, HEIGHT, 1, along_y=160, along_x=1)
         slant = float(rng.normal(0, 0.8))
         beyond = x + slant * y + bend - float(rng.uniform(100, WIDTH - 100))
         swell = swell - float(rng.uniform(0.06, 0.18)) * ramp(beyond, 0, float(rng.uniform(6, 90)))
-    falloff = 0.12 * (2 * x / WIDTH - 1) ** 4
-    light: Field = coil.brightness * np.exp(np.clip(swell, -0.55, 0.42) - falloff)
+    falloff = 0.15 * (x * (2 / WIDTH) - 1) ** 4
+    light: Field = coil.brightness * np.exp(np.clip(swell, -0.48, 0.6) - falloff)
     return light
 
 
 def _make_grain(rng: np.random.Generator, coil: Coil) -> Field:
-    grain = soften(rng.standard_normal((HEIGHT, WIDTH), dtype=np.float32), 0.5)
-    grain += 0.25 * make_noise(rng, HEIGHT, WIDTH, along_y=5, along_x=1.5)
-    return coil.grain * 1.4 * grain
+    grain = soften(rng.standard_normal((HEIGHT, WIDTH), dtype=np.float32), 0.3)
+    grain += 0.2 * make_noise(rng, HEIGHT, WIDTH, along_y=3, along_x=1.5)
+    return coil.grain * 1.1 * grain
 
 
 def _cut_strip(rng: np.random.Generator) -> tuple[int, int, Field, Field]:
@@ -153,13 +159,14 @@ def _cut_strip(rng: np.random.Generator) -> tuple[int, int, Field, Field]:
         return 0, WIDTH, np.ones((HEIGHT, WIDTH), dtype=np.float32), still
     wide = float(rng.uniform(45, 520) if rng.random() < 0.75 else rng.uniform(520, 1180))
     slant = float(rng.normal(0, 4)) if rng.random() < 0.8 else float(rng.normal(0, 16))
-    rough = float(rng.uniform(0.2, 1.2)) * make_noise(rng, HEIGHT, 1, along_y=6, along_x=1)
-    distance = x - wide - slant * (y / HEIGHT - 0.5) - rough
+    rough = float(rng.uniform(0.1, 0.8)) * make_noise(rng, HEIGHT, 1, along_y=3, along_x=1)
+    distance = x - wide - slant * (y * (1 / HEIGHT) - 0.5) - rough
     edge = ramp(distance, 0, 3)
     rim_width = float(rng.uniform(8, 70))
     profile = make_noise(rng, HEIGHT, WIDTH, along_y=700, along_x=rim_width / 5)
     near = ramp(-distance, -rim_width, rim_width * float(rng.uniform(0.2, 0.9)))
-    rim = near * (float(rng.uniform(-0.2, 0.45)) + 0.16 * profile)
+    rim = near * (float(rng.uniform(-0.2, 0.5)) + 0.18 * profile)
+    rim += 0.11 * near * make_noise(rng, HEIGHT, WIDTH, along_y=1.2, along_x=1.6)
     inner = int(np.ceil(wide + abs(slant) / 2 + 4))
     inner = min(inner, WIDTH - _NARROWEST_STEEL)
     if kind < 0.165:
