@@ -99,11 +99,10 @@ def asymmetric_loss(
     if clip == 0:
         focus, log_not_q = (gamma_negative * log_p).exp(), log_not_p
     else:
-        # 1 - q = (1 - p) + m, added in the log domain; where p <= m, q is 0 and the term vanishes.
+        # 1 - q = (1 - p) + m, added in the log domain; where p <= m, the focus is 0.
         log_not_q = torch.logaddexp(log_not_p, torch.full_like(log_not_p, math.log(clip)))
-        log_not_q = log_not_q.clamp(max=0)
         q = log_p.exp() - clip
-        # The inner `where` keeps the power's infinite slope at 0 out of the gradient.
+        # The inner `where` keeps the infinite slope of a small power at 0 out of the gradient.
         focus = torch.where(q > 0, torch.where(q > 0, q, 1) ** gamma_negative, 0)
     negative = -(1 - targets) * focus * log_not_q
     return (positive + negative).mean()

@@ -112,6 +112,14 @@ def test_loss_and_gradient_stay_finite_at_extreme_logits(
         assert logits.grad.isfinite().all()
 
 
+def test_asymmetric_gradient_is_finite_where_the_shifted_probability_is_exactly_zero() -> None:
+    logits = torch.linspace(-1e-6, 1e-6, 101).view(-1, 1).requires_grad_()
+    asymmetric_loss(logits, torch.zeros(101, 1), gamma_negative=0.5, clip=0.5).backward()
+    assert (logits.detach().sigmoid() == 0.5).any()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
 @every_loss
 def test_sure_and_wrong_costs_and_is_never_pushed_further(loss: LossFunction) -> None:
     for target, sign in ((1.0, -1.0), (0.0, 1.0)):
