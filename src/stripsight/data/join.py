@@ -87,6 +87,8 @@ def join_rows(
             joined.refused.append(_refuse(row, MISSING if fault is None else "image id", fault))
             if fault is None:
                 missing.add(row.image)
+            for candidate in index.find_all(row.image):
+                doubtful[candidate] = f"refused: {row.place} of {row.file}"
             continue
         mentioned.add(file)
         image = facts[file]

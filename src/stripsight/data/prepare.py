@@ -6,6 +6,7 @@ and that the same command completes.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,22 +181,39 @@ def _write(
     destination: Path,
     name: str | None,
 ) -> None:
-    destination.mkdir(parents=True, exist_ok=True)
-    marker = destination / UNFINISHED
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        _fill(tree, layout, joined, account, destination.resolve(), name)
+    except OSError as error:
+        raise DatasetError(
+            f"{destination} cannot be written ({error.strerror or error}); nothing reads it as a"
+            " data set, and the same command completes it"
+        ) from error
+
+
+def _fill(
+    tree: SourceTree,
+    layout: Layout,
+    joined: Joined,
+    account: Reconciliation,
+    root: Path,
+    name: str | None,
+) -> None:
+    marker = root / UNFINISHED
     write_atomically(marker, f"filled from {tree.title}\n".encode())
-    (destination / "dataset.json").unlink(missing_ok=True)
-    for split in (destination / "splits").glob("*.*"):
+    (root / "dataset.json").unlink(missing_ok=True)
+    for split in (root / "splits").glob("*.*"):
         if split.suffix in {".csv", ".json"}:
             split.unlink()
     if tree.folder is None:
-        image_root = destination.resolve() / "images"
+        image_root = root / "images"
         _unpack(tree, layout, joined, image_root)
     else:
         image_root = tree.folder / layout.image_folder
     save_prepared(
         PreparedDataset(
-            root=destination.resolve(),
-            name=name or destination.resolve().name,
+            root=root,
+            name=name or root.name,
             source_format=layout.format,
             classes=account.classes,
             image_root=image_root,
@@ -222,7 +240,10 @@ def _unpack(tree: SourceTree, layout: Layout, joined: Joined, image_root: Path) 
         if hashlib.sha256(data).hexdigest() != wanted[file]:
             raise DataError(f"{tree.title} changed while it was read ({member}): run it again")
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, data)
+        partial = target.with_name(f".{target.name}.partial")
+        partial.write_bytes(data)
+        partial.replace(target)
+    os.sync()  # once for all of them, before dataset.json vouches for them
 
 
 def _has_content(path: Path, sha256: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from stripsight.data.readers.annotation import SourceTable
 from stripsight.data.readers.folders import look_like_classes, read_folders
-from stripsight.data.readers.kaggle import NEW_HEADER, OLD_HEADER, read_kaggle, read_kaggle_old
+from stripsight.data.readers.kaggle import OLD_HEADER, read_kaggle, read_kaggle_old
 from stripsight.data.readers.supervisely import read_supervisely
 from stripsight.data.readers.table import find_columns, read_plain_table, read_table
 from stripsight.data.readers.voc import read_voc
@@ -158,10 +158,9 @@ def _classify_header(start: bytes) -> str | None:
         header = read_table(line, "").header
     except ReaderError:
         return None
-    if set(NEW_HEADER) <= set(header):
-        return "kaggle"
-    if set(OLD_HEADER) <= set(header):
-        return "kaggle-old"
+    # By the one column that nobody else has: the reader then says which other one is missing.
+    if "EncodedPixels" in header:
+        return "kaggle-old" if OLD_HEADER[0] in header else "kaggle"
     return "csv" if find_columns(header) else None
 
 
