@@ -146,6 +146,8 @@ def load_prepared(root: Path | str) -> PreparedDataset:
         written.
     """
     dataset, recorded_hash = read_tables(Path(root))
+    if dataset.images["id"].duplicated().any():
+        raise DatasetError(f"{root} is damaged: images.parquet has an id twice")
     if not dataset.annotations["class_id"].isin(list(dataset.classes.column_of)).all():
         raise DatasetError(
             f"{root} is damaged: annotations.parquet names a class that dataset.json lacks"

@@ -1,0 +1,160 @@
+"""Images with faults among good ones, fed through `stripsight data prepare`."""
+
+import io
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stripsight.cli.app import run_command
+from stripsight.data.prepared import load_prepared
+
+HEADER = "ImageId,ClassId,EncodedPixels\n"
+
+
+def encode(pixels, form="JPEG", mode=None, **options):
+    image = Image.fromarray(pixels)
+    stream = io.BytesIO()
+    (image.convert(mode) if mode else image).save(stream, form, **options)
+    return stream.getvalue()
+
+
+def noise(seed=0, size=(64, 96)):
+    return np.random.default_rng(seed).integers(60, 190, size, dtype=np.uint8)
+
+
+JPEG = encode(noise(), quality=90)
+
+
+def make_huge_png():
+    """One bit a pixel, 20000 x 20000, all black."""
+    packer = zlib.compressobj(9)
+    row = b"\0" + bytes(2500)
+    packed = b"".join(packer.compress(row) for _ in range(20_000)) + packer.flush()
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+
+
+def claim(width, height):
+    data = bytearray(JPEG)
+    start = data.index(b"\xff\xc0")
+    data[start + 5 : start + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def zero_stretch(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes(512) + data[middle + 512 :]
+
+
+def turn():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encode(noise(), exif=exif)
+
+
+REFUSED = {
+    "empty": (b"", "the file is empty"),
+    "truncated": (JPEG[: len(JPEG) // 2], "damaged JPEG"),
+    "zeroed": (zero_stretch(JPEG), "damaged JPEG"),
+    "text": (b"I am no image\n" * 50, "not a readable JPEG or PNG"),
+    "gif": (encode(noise(), "GIF"), "not a readable JPEG or PNG"),
+    "65000": (claim(65000, 65000), "65000x65000 pixels"),
+    "huge": (make_huge_png(), "20000x20000 pixels"),
+    "cmyk": (encode(noise(), mode="CMYK"), "CMYK"),
+    "sixteen": (encode(noise().astype(np.uint16) * 99, "PNG"), "16-bit"),
+    "turned": (turn(), "EXIF orientation 6"),
+    "transparent": (
+        encode(np.dstack([noise()] * 4), "PNG"),
+        "transparent",
+    ),
+}
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    (folder / "train_images").mkdir(parents=True)
+    for seed, name in enumerate(("a.jpg", "b.jpg")):
+        (folder / "train_images" / name).write_bytes(encode(noise(seed)))
+    (folder / "train.csv").write_text(f"{HEADER}a.jpg,1,1 5\nz.jpg,2,1 5\n")
+    return folder
+
+
+def prepare(capsys, *arguments):
+    code = run_command(["data", "prepare", *map(str, arguments), "--json"])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out) if captured.out else None, captured.err
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_only_the_damaged_image_is_left_out(source, tmp_path, capsys, fault):
+    data, reason = REFUSED[fault]
+    (source / "train_images" / "z.jpg").write_bytes(data)
+    code, account, error = prepare(capsys, source, tmp_path / "out")
+    assert code == 1
+    assert not (tmp_path / "out").exists()
+    (unreadable,) = account["images"]["unreadable"]
+    assert unreadable["file"] == "train_images/z.jpg"
+    assert reason in unreadable["reason"]
+    assert "--skip-refused" in error
+    code, account, _ = prepare(capsys, source, tmp_path / "out", "--skip-refused")
+    assert code == 0
+    dataset = load_prepared(tmp_path / "out")
+    assert dataset.images["id"].tolist() == ["a.jpg", "b.jpg"]
+    rows = account["rows"]
+    assert (rows["read"], rows["used"]) == (2, 1)
+    assert rows["refused_by_kind"] == {"image unreadable": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "suspicion"),
+    [
+        (encode(np.zeros((64, 96), np.uint8)), "all black"),
+        (encode(np.full((64, 96), 255, np.uint8)), "all white"),
+        (encode(np.where(np.arange(96) < 60, 255, noise()).astype(np.uint8)), "saturated"),
+    ],
+)
+def test_suspect_image_is_kept_and_flagged(source, tmp_path, capsys, data, suspicion):
+    (source / "train_images" / "z.jpg").write_bytes(data)
+    code, account, _ = prepare(capsys, source, tmp_path / "out")
+    assert code == 0
+    assert account["images"]["suspect"] == {"z.jpg": suspicion}
+    assert len(load_prepared(tmp_path / "out").images) == 3
+
+
+def test_converted_forms_and_other_sizes_are_accepted(source, tmp_path, capsys):
+    folder = source / "train_images"
+    (folder / "z.jpg").write_bytes(encode(noise(3, (32, 200)), mode="RGB"))
+    (folder / "p.png").write_bytes(encode(noise(4), "PNG", "P"))
+    (folder / "wrong_suffix.jpg").write_bytes(encode(noise(5), "PNG"))
+    code, account, _ = prepare(capsys, source, tmp_path / "out")
+    assert code == 0
+    assert account["images"]["sizes"] == {"96x64": 4, "200x32": 1}
+
+
+def test_no_image_left_is_an_error(source, tmp_path, capsys):
+    for path in (source / "train_images").iterdir():
+        path.write_bytes(b"")
+    code, _, error = prepare(capsys, source, tmp_path / "out", "--skip-refused")
+    assert code == 1
+    assert "none of 2 images can be read" in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", [b"new\nline.jpg", b"\xff\xfe.jpg", b"tab\t.jpg"])
+def test_file_name_that_no_table_can_hold_is_refused(source, tmp_path, capsys, name):
+    with open(bytes(source / "train_images") + b"/" + name, "wb") as file:  # noqa: PTH123
+        file.write(JPEG)
+    code, account, _ = prepare(capsys, source, tmp_path / "out")
+    assert code == 1
+    (unreadable,) = account["images"]["unreadable"]
+    assert "file name" in unreadable["reason"]
+    assert prepare(capsys, source, tmp_path / "out", "--skip-refused")[0] == 0
