@@ -7,7 +7,7 @@ loader each epoch (`reload_dataloaders_every_n_epochs=1`).
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +15,10 @@ import lightning
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from stripsight.data.dataset import DEFAULT_SPLIT, SeverstalFullImageDataset, StripSample
+from stripsight.data.pooled_loader import PooledLoader
 from stripsight.data.prepared import PreparedDataset, load_prepared
 from stripsight.data.splits import PARTS, Split, load_split, make_split, save_split
 from stripsight.data.transforms import AugmentationSettings, build_augmentation
@@ -159,7 +160,7 @@ class StripDataModule(lightning.LightningDataModule):
             SeededEpoch(dataset, self.seed, epoch),
             self.batch_size,
             generator=build_generator(self.seed, epoch),
-            shuffle=True,
+            sampler=SeededShuffle(len(dataset), self.seed, epoch),
             drop_last=len(dataset) > self.batch_size,
         )
 
@@ -185,7 +186,7 @@ class StripDataModule(lightning.LightningDataModule):
     ) -> DataLoader[StripSample]:
         # A generator even where nothing is random: without one the loader draws from the global
         # generator and so changes what the network draws next.
-        return DataLoader(
+        loader = PooledLoader(
             dataset,
             batch_size=batch_size,
             num_workers=self.num_workers,
@@ -193,6 +194,11 @@ class StripDataModule(lightning.LightningDataModule):
             generator=generator,
             **options,
         )
+        height, width = self.image_size
+        loader.pooled_shapes = {"image": (1, height, width)}
+        if self.masks:
+            loader.pooled_shapes["mask"] = (len(self.classes), height, width)
+        return loader
 
     def _find_split(self, prepared: PreparedDataset) -> Split:
         if (prepared.root / "splits" / f"{self.split_name}.csv").exists():
@@ -238,6 +244,26 @@ class SeededEpoch(Dataset[StripSample]):
             return self.dataset[index]
         finally:
             generator.set_state(state)
+
+
+class SeededShuffle(Sampler[int]):
+    """An order that depends on (seed, epoch) alone, however often it is asked for.
+
+    Lightning begins some epochs' loaders twice; a shuffle that draws from a generator it keeps
+    would then give another order, and another again after a resume.
+    """
+
+    def __init__(self, length: int, seed: int, epoch: int) -> None:
+        self.length = length
+        self.seed = seed
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        generator = build_generator(self.seed, self.epoch)
+        yield from torch.randperm(self.length, generator=generator).tolist()
 
 
 def build_generator(seed: int, epoch: int = 0) -> torch.Generator:

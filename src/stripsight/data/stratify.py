@@ -15,8 +15,8 @@ from stripsight.errors import SplitError
 
 PARTS = ("train", "validation", "test")
 
-# How much an uneven class counts against an uneven label combination; measured on Severstal's 12,568
-# label sets, where 2 to 10 keep every class within 1.2 % of its prevalence.
+# How much an uneven class counts against an uneven label combination. Measured on Severstal's
+# 12,568 label sets, where 2 to 10 keep every class within 1.2 % of its prevalence.
 _CLASS_WEIGHT = 4.0
 
 Counts = npt.NDArray[np.int64]
