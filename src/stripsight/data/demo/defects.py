@@ -64,13 +64,13 @@ def _press(stamp: Stamp, zone: Zone, albedo: Field, mask: npt.NDArray[np.bool_])
 
 def _paint_pits(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
     """Class 1: small dark pits with a glint, in upright rows, a few strays."""
-    rows = int(rng.integers(1, 4))
+    rows = int(rng.integers(3, 6))
     for _ in range(rows):
         column = float(rng.uniform(zone.left + 20, zone.right - 20))
-        top = float(rng.uniform(10, 110))
-        reach = float(rng.uniform(90, 150))
+        reach = float(rng.uniform(110, 220))
+        top = float(rng.uniform(10, 246 - reach))
         lean = float(rng.normal(0, 0.12))
-        for step in np.sort(rng.uniform(0, reach, int(rng.integers(4, 10)))):
+        for step in np.sort(rng.uniform(0, reach, int(rng.integers(6, 13)))):
             wobble = float(rng.normal(0, 7))
             yield _pit(rng, top + float(step), column + lean * float(step) + wobble)
     for _ in range(int(rng.integers(0, 4))):
@@ -80,9 +80,9 @@ def _paint_pits(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
 
 
 def _pit(rng: np.random.Generator, row: float, column: float) -> Stamp:
-    height, width = 48, 28
+    height, width = 52, 32
     y, x = axes(height, width)
-    long, wide = float(rng.uniform(5, 15)), float(rng.uniform(3, 5.5))
+    long, wide = float(rng.uniform(7, 16)), float(rng.uniform(4.5, 7.5))
     lean = float(rng.normal(0, 0.2))
     y, x = y - height / 2, x - width / 2 - lean * (y - height / 2)
     dent = make_fractal(rng, height, width, along_y=6, along_x=4, octaves=3, gain=0.7)
@@ -91,8 +91,8 @@ def _pit(rng: np.random.Generator, row: float, column: float) -> Stamp:
     alpha = ramp(inside, 0.15, 0.6)
     side = float(rng.choice((-0.7, 0.7)))
     spark = 0.9 - np.hypot(y * (1.5 / long) - side, x * (1.5 / wide) + 0.3) + 0.4 * dent
-    glint = ramp(spark, 0.25, 0.5) * float(rng.choice((0.0, 0.9, 1.6)))
-    value = float(rng.uniform(0.28, 0.5)) + 0.13 * dent + glint
+    glint = ramp(spark, 0.25, 0.5) * float(rng.choice((0.6, 1.2, 1.7)))
+    value = float(rng.uniform(0.22, 0.42)) + 0.13 * dent + glint
     return Stamp(
         int(row) - height // 2,
         int(column) - width // 2,
@@ -102,45 +102,46 @@ def _pit(rng: np.random.Generator, row: float, column: float) -> Stamp:
 
 
 def _paint_thin_lines(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
-    """Class 2: one to three thin dark lines, upright or nearly, never the whole height."""
-    centre = float(rng.uniform(zone.left + 40, zone.right - 40))
-    for _ in range(int(rng.integers(1, 4))):
-        length = int(rng.integers(100, 215))
+    """Class 2: two to five thin dark lines, upright or nearly, never the whole height."""
+    reach = min(70, zone.width // 2 - 10)
+    centre = float(rng.uniform(zone.left + reach, zone.right - reach))
+    for _ in range(int(rng.integers(2, 6))):
+        length = int(rng.integers(120, 225))
         top = int(rng.integers(-15, HEIGHT - length + 15))
         width = 40
         y, x = axes(length, width)
         drift = float(rng.normal(0, 0.03)) * (y - length / 2)
         wiggle = 0.8 * make_noise(rng, length, 1, along_y=28, along_x=1)
-        broken = make_fractal(rng, length, width, along_y=16, along_x=2, octaves=3)
-        thick = float(rng.uniform(1.5, 2.4)) + 0.6 * broken
+        broken = make_fractal(rng, length, width, along_y=14, along_x=2, octaves=4, gain=0.8)
+        thick = float(rng.uniform(2.0, 3.0)) + 1.1 * broken
         ends = ramp(np.minimum(y, length - 1 - y), 7, 14)
         distance = np.abs(x - width / 2 - np.clip(drift + wiggle, -14, 14))
         alpha = ends * ramp(thick - distance, 0, 2.4) * ramp(-distance, -8, 2)
-        value = float(rng.uniform(0.3, 0.46)) - 0.08 * broken
-        yield Stamp(top, int(centre + rng.uniform(-32, 32)) - width // 2, alpha, value)
+        value = float(rng.uniform(0.28, 0.44)) - 0.13 * broken
+        yield Stamp(top, int(centre + rng.uniform(-reach, reach) * 0.8) - width // 2, alpha, value)
 
 
 def _paint_scratches(rng: np.random.Generator, zone: Zone) -> Iterable[Stamp]:
     """Class 3: bright streaks, bundles of broad dark bands, blistered seams, flaky fields."""
     forms = (_bright_streaks, _dark_bundle, _blistered_seam, _flaky_field)
-    return forms[int(rng.choice(4, p=[0.42, 0.2, 0.18, 0.2]))](rng, zone)
+    return forms[int(rng.choice(4, p=[0.46, 0.14, 0.18, 0.22]))](rng, zone)
 
 
 def _bright_streaks(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.integers(2, 6))):
         length = HEIGHT if rng.random() < 0.45 else int(rng.integers(110, 230))
         top = 0 if length == HEIGHT else int(rng.integers(-20, HEIGHT - length + 20))
-        width = 44
+        width = 52
         y, x = axes(length, width)
         centre = width / 2 + float(rng.normal(0, 0.03)) * (y - length / 2)
-        half = float(rng.uniform(2.4, 6))
-        distance = x - np.clip(centre, 14, width - 14)
+        half = float(rng.uniform(3, 8))
+        distance = x - np.clip(centre, 18, width - 18)
         fray = 0.55 * make_fractal(rng, length, width, along_y=20, along_x=2.5, octaves=4, gain=0.8)
         gaps = make_noise(rng, length, 1, along_y=36, along_x=1)
         taper = ramp(np.minimum(y, length - 1 - y), 15, 50) if length < HEIGHT else 1.0
         level = taper - np.abs(distance) / half + fray + np.clip(0.35 * gaps, -0.5, 0.5)
         ends = ramp(np.minimum(y, length - 1 - y), 8, 14) if length < HEIGHT else 1.0
-        near = ramp(-np.abs(distance), -13, 3)
+        near = ramp(-np.abs(distance), -17, 3)
         alpha = ramp(level, 0.4, 0.9) * ends * near
         value = float(rng.uniform(1.5, 2.0)) + 0.6 * fray
         furrow = ramp(1 - np.abs(distance - half - 1.5) / 2 + 0.3 * gaps, 0.3, 0.5) * ends * near
@@ -160,7 +161,7 @@ def _dark_bundle(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
         distance = np.abs(x - box / 2 - slant)
         fray = make_fractal(rng, HEIGHT, box, along_y=70, along_x=2.2, octaves=3)
         alpha = ramp(half - distance + 1.3 * fray, 0, 3.5) * ramp(-distance, -box / 2, 3)
-        value = float(rng.uniform(0.4, 0.62)) + 0.12 * fray
+        value = float(rng.uniform(0.42, 0.68)) + 0.15 * fray
         value = value + 0.8 * ramp(distance - half + 0.9 * fray, 1.4, 1.5)
         place = left + int(rng.integers(0, max(width - box, 1)))
         yield Stamp(0, place, alpha, value.astype(np.float32))
@@ -187,13 +188,13 @@ def _flaky_field(rng: np.random.Generator, zone: Zone) -> Iterator[Stamp]:
     width = min(int(rng.integers(200, 620)), zone.width)
     top = int(rng.integers(-50, max(HEIGHT - height, 0) + 50))
     left = int(rng.integers(zone.left, zone.right - width + 1))
-    alpha = ramp(_blob(rng, height, width, ragged=0.28), 0.05, 0.05)
+    alpha = ramp(_blob(rng, height, width, ragged=0.4), 0.05, 0.12)
     flakes = make_fractal(rng, height, width, along_y=7, along_x=34, octaves=4, gain=0.7)
     flakes += 0.5 * make_noise(rng, height, width, along_y=30, along_x=60)
     torn = ramp(flakes, 0.85, 0.35)
     shadow = np.roll(torn, 2, axis=0) * (1 - torn)
     rough = make_fractal(rng, height, width, along_y=12, along_x=16, octaves=4)
-    value = 0.82 + 0.11 * rough + torn * float(rng.uniform(1.2, 1.9)) - 0.4 * shadow
+    value = 0.86 + 0.1 * rough + torn * float(rng.uniform(1.2, 1.9)) - 0.4 * shadow
     yield Stamp(top, left, alpha, np.maximum(value, 0.15).astype(np.float32))
 
 
@@ -226,7 +227,7 @@ def _shell(rng: np.random.Generator, top: int, left: int, height: int, width: in
     relief += 13 * ramp(inside, 0.1, 0.22)
     lit = shade(relief, from_above=-1, from_left=-0.55)
     strength = float(rng.uniform(0.12, 0.26))
-    value = float(rng.uniform(0.55, 0.85)) + 0.07 * fine - 0.12 * worn
+    value = float(rng.choice((0.58, 0.7, 0.82, 1.1))) + 0.07 * fine - 0.12 * worn
     value = value + np.clip(strength * lit, -0.45, 1.1)
     cracks = ramp(-np.abs(coarse + 0.25 * fine), -0.035, 0.06) * worn
     value = value * (1 - 0.6 * cracks)
@@ -242,7 +243,7 @@ def _blob(rng: np.random.Generator, height: int, width: int, *, ragged: float) -
     fine = make_fractal(rng, height, width, along_y=size / 8, along_x=size / 7, octaves=4)
     base = 0.8 - np.hypot(x, y)
     # Noise dies towards the box, so that the box itself never cuts the outline.
-    room = np.clip(4 * (1 - np.maximum(np.abs(x), np.abs(y))), 0, 1)
+    room = np.clip(2.2 * (1 - np.maximum(np.abs(x), np.abs(y))), 0, 1)
     blob: Field = (base + room * ragged * (wide + 0.25 * fine)).astype(np.float32)
     return blob
 

@@ -32,7 +32,7 @@ def mark_surface(albedo: Field, seed: int, index: int) -> Field:
         albedo = albedo * _stain_with_oil(rng)
     if rng.random() < 0.5:
         albedo = albedo * _drop_specks(rng)
-    if rng.random() < 0.14:
+    if rng.random() < 0.1:
         albedo = _splash_water(rng, albedo)
     return albedo
 
@@ -40,7 +40,7 @@ def mark_surface(albedo: Field, seed: int, index: int) -> Field:
 def _grow_scale(rng: np.random.Generator, coil: Coil) -> Field:
     """Dark flames of scale: sharp-edged, upright, gathered in bands; a factor."""
     stretch = float(rng.uniform(2.5, 7))
-    size = float(rng.choice((4, 6, 9, 14, 20)))
+    size = float(rng.choice((5, 7, 10, 14, 20)))
     flames = make_fractal(
         rng, HEIGHT, WIDTH, along_y=size * stretch, along_x=size, octaves=4, gain=0.6
     )

@@ -79,7 +79,7 @@ def draw_coil(seed: int, index: int) -> Coil:
         ripple_period=float(rng.uniform(4.5, 9)),
         sparkle=float(rng.uniform(0.3, 1)) if rng.random() < 0.45 else 0.0,
         scale=float(rng.uniform(0.05, 0.3)) if rng.random() < 0.6 else 0.0,
-        scale_tone=float(rng.uniform(0.66, 0.84)),
+        scale_tone=float(rng.uniform(0.74, 0.88)),
         tilt=float(rng.normal(0.1, 0.3)),
         plate=plates[int(rng.choice(3, p=[0.88, 0.06, 0.06]))],
     )
