@@ -156,7 +156,7 @@ class TrainingConfig:
     num_epochs: int
     batch_size: int
     learning_rate: float
-    warmup_epochs: float
+    warmup_fraction: float
     minimum_learning_rate_ratio: float
     gradient_clip: float
     ema_decay: float
@@ -173,10 +173,10 @@ class TrainingConfig:
             _require(value >= bound, f"training.{key}", value, f"at least {bound}")
         _require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "above 0")
         _require(
-            0 <= self.warmup_epochs < self.num_epochs or self.warmup_epochs == 0,
-            "training.warmup_epochs",
-            self.warmup_epochs,
-            "less than training.num_epochs",
+            0 <= self.warmup_fraction < 1,
+            "training.warmup_fraction",
+            self.warmup_fraction,
+            "in [0, 1)",
         )
         _require(
             0 <= self.minimum_learning_rate_ratio <= 1,

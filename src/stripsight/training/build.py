@@ -70,7 +70,6 @@ def build_module(config: Config, data: StripDataModule) -> DefectModule:
     initialise_head_bias(network, torch.from_numpy(data.train_labels.mean(axis=0)))
     if training.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    steps_an_epoch = len(data.train_loader(0))
     return DefectModule(
         network,
         _build_loss(config.loss, data),
@@ -88,7 +87,7 @@ def build_module(config: Config, data: StripDataModule) -> DefectModule:
             "weight_decay": config.optimizer.weight_decay,
             "momentum": config.optimizer.momentum,
         },
-        warmup_steps=round(training.warmup_epochs * steps_an_epoch),
+        warmup_fraction=training.warmup_fraction,
         minimum_ratio=training.minimum_learning_rate_ratio,
         gradient_clip=training.gradient_clip,
         seed=training.seed,

@@ -43,7 +43,7 @@ class MetricsLog(Callback):
         self._rows: list[dict[str, str]] = []
         self._started = 0.0
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the rows of the epochs that a resumed checkpoint has behind it."""
         if self._path.exists():
             with self._path.open(newline="", encoding="utf-8") as file:

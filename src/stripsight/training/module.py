@@ -30,7 +30,7 @@ class DefectModule(LightningModule):
         class_names: in column order, for the log.
         description: plain data that rebuilds the network; stored in every checkpoint.
         optimizer: keyword arguments of `build_optimizer`.
-        warmup_steps: optimiser steps of linear warm-up.
+        warmup_fraction: share of all steps that is linear warm-up.
         minimum_ratio: where the cosine ends, as a share of the learning rate.
         gradient_clip: largest gradient norm; 0 does not clip.
         seed: with the epoch, it seeds dropout and whatever else draws numbers while training.
@@ -44,7 +44,7 @@ class DefectModule(LightningModule):
         class_names: tuple[str, ...],
         description: dict[str, Any],
         optimizer: dict[str, Any],
-        warmup_steps: int,
+        warmup_fraction: float,
         minimum_ratio: float,
         gradient_clip: float,
         seed: int,
@@ -55,7 +55,7 @@ class DefectModule(LightningModule):
         self._class_names = class_names
         self._description = description
         self._optimizer = optimizer
-        self._warmup_steps = warmup_steps
+        self._warmup_fraction = warmup_fraction
         self._minimum_ratio = minimum_ratio
         self._gradient_clip = gradient_clip
         self._seed = seed
@@ -125,11 +125,12 @@ class DefectModule(LightningModule):
         """The optimiser, and its rate by the step: linear warm-up, then cosine."""
         optimizer = build_optimizer(self.network, **self._optimizer)
         total_steps = int(self.trainer.estimated_stepping_batches)
+        warmup_steps = int(self._warmup_fraction * total_steps)
 
         def ratio(step: int) -> float:
             return warmup_cosine(
                 step,
-                warmup_steps=self._warmup_steps,
+                warmup_steps=warmup_steps,
                 total_steps=total_steps,
                 minimum_ratio=self._minimum_ratio,
             )

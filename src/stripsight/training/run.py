@@ -84,6 +84,8 @@ def resume_run(run: Path, *, show_bar: bool = False) -> RunSummary:
     data = build_data(config)
     check_unchanged(record, data)
     module = build_module(config, data)
+    for unfinished in run.rglob(".*.partial"):
+        unfinished.unlink()
     resume = (run / "checkpoints" / "last.ckpt").exists()
     if not resume:
         logger.info("no epoch of %s was finished: starting over", run)

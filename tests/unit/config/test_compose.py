@@ -73,7 +73,7 @@ def test_paths_need_no_quoting(path: str) -> None:
         (["training.batch_size=0"], "training.batch_size=0: must be at least 1"),
         (["training.learning_rate=nan"], "training.learning_rate=nan: must be above 0"),
         (["training.precision=64"], "one of auto, 32, bf16, 16"),
-        (["training.warmup_epochs=30"], "less than training.num_epochs"),
+        (["training.warmup_fraction=1"], "in [0, 1)"),
         (["data.fractions=[0.5,0.5,0.5]"], "sum to 1"),
         (["data.image_size=[10,10]"], "each at least 32"),
         (["loss.pos_weight=[1,-1]"], "loss.pos_weight"),
