@@ -54,7 +54,7 @@ def main() -> None:
 
     plain = SeverstalFullImageDataset(open_images(options.folder))
     augmented = plain.with_transform(build_augmentation(AugmentationSettings()))
-    count = options.images
+    count = int(options.images)
 
     def load(dataset: SeverstalFullImageDataset, *, pooled: bool = True) -> Measured:
         loader = PooledLoader(
