@@ -14,7 +14,7 @@ import pandas as pd
 from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
 from stripsight.data.prepared import KINDS, PreparedDataset, read_tables
 from stripsight.data.rle import parse_runs
-from stripsight.data.source import UNFINISHED
+from stripsight.data.source import UNFINISHED, read_file
 from stripsight.data.splits import load_split
 from stripsight.errors import DatasetError, RunLengthError, SplitError
 
@@ -131,8 +131,7 @@ def _error(kind: str, where: object, message: str) -> Finding:
 
 def _make_reader(dataset: PreparedDataset) -> Callable[[str, int], bytes]:
     def read(file: str, limit: int) -> bytes:
-        with (dataset.image_root / file).open("rb") as stream:
-            return stream.read(limit + 1)
+        return read_file(dataset.image_root / file, limit)
 
     return read
 

@@ -5,14 +5,15 @@ Threads do it: reading, hashing and libjpeg all release the interpreter's lock.
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from stripsight.errors import ImageError
 from stripsight.imaging import DEFAULT_LIMITS, decode_grey, find_suspicion
 
-_BATCH = 256
+_CHUNK = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,16 @@ def inspect_images(
         workers: threads; one per core if None.
     """
     workers = workers or len(os.sched_getaffinity(0))
+    pending: deque[Future[list[ImageFacts | UnreadableImage]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        # In batches, so that a slow consumer or an interrupt leaves no long queue behind.
-        for start in range(0, len(files), _BATCH):
-            yield from pool.map(lambda f: inspect_image(f, read), files[start : start + _BATCH])
+        for start in range(0, len(files), _CHUNK):
+            chunk = files[start : start + _CHUNK]
+            pending.append(pool.submit(_inspect_chunk, chunk, read))
+            # Few in flight, so that an interrupt or a slow consumer leaves no long queue behind.
+            if len(pending) > 2 * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
 
 
 def inspect_image(file: str, read: ReadBytes) -> ImageFacts | UnreadableImage:
@@ -70,3 +77,7 @@ def inspect_image(file: str, read: ReadBytes) -> ImageFacts | UnreadableImage:
     except ImageError as error:
         return UnreadableImage(file, str(error), sha256)
     return ImageFacts(file, image.shape[0], image.shape[1], sha256, find_suspicion(image))
+
+
+def _inspect_chunk(files: Sequence[str], read: ReadBytes) -> list[ImageFacts | UnreadableImage]:
+    return [inspect_image(file, read) for file in files]

@@ -1,6 +1,8 @@
 """Where annotations and images come from: a folder, a zip, or several zips, read the same way."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -53,8 +55,7 @@ class FolderTree:
 
     def read(self, name: str, limit: int) -> bytes:
         """See `SourceTree`."""
-        with (self._root / name).open("rb") as file:
-            return file.read(limit + 1)
+        return read_file(self._root / name, limit)
 
 
 class ArchiveTree:
@@ -107,6 +108,21 @@ def open_source(paths: Sequence[Path]) -> Iterator[SourceTree]:
     finally:
         for archive in archives:
             archive.close()
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file, never more than `limit` + 1.
+
+    Raises:
+        OSError: cannot be read, or is no regular file.
+    """
+    # Not blocking: a pipe among the files must not hold the whole job up.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        state = os.fstat(file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        # Not read(limit): that would reserve the limit, however small the file.
+        return file.read(min(state.st_size, limit) + 1)
 
 
 def is_image(name: str) -> bool:
