@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Tiny networks run faster on one thread, and the processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("no-clock", deadline=None)
 settings.load_profile("no-clock")
 
