@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stripsight import __version__
-from stripsight.cli import data, evaluate, train
+from stripsight.cli import data, demo, evaluate, train
 from stripsight.errors import StripSightError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

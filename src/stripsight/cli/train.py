@@ -1,5 +1,6 @@
 """`stripsight train`: from a prepared data set to a run folder."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,6 @@ def train(
     """Train a classifier. Every key has a default and a comment: see docs/configuration.md."""
     if resume is not None and (overrides or run or show_config):
         raise UsageError("--resume takes everything from the run: give it alone")
-    from stripsight.cli.terminal import is_terminal
     from stripsight.config.compose import compose_config, format_config
 
     if resume is None:
@@ -48,9 +48,9 @@ def train(
 
     configure_logging()
     if resume is not None:
-        summary = resume_run(resume, show_bar=is_terminal())
+        summary = resume_run(resume, show_bar=sys.stderr.isatty())
     else:
-        summary = start_run(config, run or name_run(config), show_bar=is_terminal())
+        summary = start_run(config, run or name_run(config), show_bar=sys.stderr.isatty())
     typer.echo(
         f"best epoch {summary.best_epoch}, macro AP {summary.best_macro_ap:.4f} on the validation"
         f" split\nrun folder {summary.run}\nnext: stripsight evaluate {summary.run}"

@@ -7,6 +7,7 @@ names the part, the data set's content hash, the split's hash and the checkpoint
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def predict(
     class_names: tuple[str, ...],
     source: dict[str, Any],
     device: torch.device,
-    progress: Any = None,
+    report_batch: Callable[[int], None] = lambda images: None,
 ) -> Predictions:
     """Run a network over a loader in 32-bit precision: the reference for every faster engine.
 
@@ -66,7 +67,7 @@ def predict(
         class_names: in column order.
         source: see `Predictions`.
         device: where the network lies.
-        progress: called with the number of images after each batch.
+        report_batch: called with the number of images of each batch.
 
     Raises:
         EvaluationError: a logit is not finite; it names the image.
@@ -86,8 +87,7 @@ def predict(
             ids += batch["id"]
             labels.append(batch["target"].numpy().astype(np.uint8))
             logits.append(batch_logits.numpy())
-            if progress is not None:
-                progress(len(batch["id"]))
+            report_batch(len(batch["id"]))
     return Predictions(ids, class_names, np.concatenate(labels), np.concatenate(logits), source)
 
 

@@ -24,15 +24,17 @@ from stripsight.training.provenance import check_unchanged, read_provenance
 
 PARTS = ("validation", "test")
 
-Progress = Callable[[str, int], Callable[[int], None]]
-"""(part, images in all) to a function that is told of each batch's images."""
 
-
-def evaluate_run(run: Path, part: str = "test", *, progress: Progress | None = None) -> Judgement:
+def evaluate_run(
+    run: Path,
+    part: str = "test",
+    *,
+    report_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Judgement:
     """Judge the best checkpoint of `run` on `part` of its split.
 
     Writes `predictions_validation.parquet`, `predictions_<part>.parquet`, `decisions.json` and
-    `metrics.json` into the run folder.
+    `metrics.json` (for validation, `metrics_validation.json`) into the run folder. `report_progress` takes (images done, images in all).
 
     Raises:
         EvaluationError: `part` cannot be judged.
@@ -53,8 +55,15 @@ def evaluate_run(run: Path, part: str = "test", *, progress: Progress | None = N
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device).to(memory_format=torch.channels_last)
 
+    images = sum(len(data.datasets[name]) for name in {"validation", part})
+    done = 0
+
+    def report_batch(count: int) -> None:
+        nonlocal done
+        done += count
+        report_progress(done, images)
+
     def predict_part(name: str) -> Predictions:
-        images = len(data.datasets[name])
         predictions = predict(
             network,
             data.loader_for(name),
@@ -66,7 +75,7 @@ def evaluate_run(run: Path, part: str = "test", *, progress: Progress | None = N
                 "checkpoint": hash_checkpoint(checkpoint),
             },
             device=device,
-            progress=progress(name, images) if progress else None,
+            report_batch=report_batch,
         )
         save_predictions(predictions, run / f"predictions_{name}.parquet")
         return predictions
@@ -77,7 +86,8 @@ def evaluate_run(run: Path, part: str = "test", *, progress: Progress | None = N
     save_decisions(decisions, run / "decisions.json")
     judgement = judge(predictions, decisions, part=part)
     metrics = {**judgement.to_json(), "source": predictions.source}
-    write_atomically(run / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    name = "metrics.json" if part == "test" else f"metrics_{part}.json"
+    write_atomically(run / name, (json.dumps(metrics, indent=2) + "\n").encode())
     return judgement
 
 
