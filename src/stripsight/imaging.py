@@ -46,18 +46,8 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 _SHORTEST_ZERO_RUN = 16
 # What Pillow is known to raise on bytes that are not as their header says.
-_PILLOW_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-)
+_BAD_VALUE_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+_PILLOW_ERRORS = (OSError, SyntaxError, EOFError, zlib.error, *_BAD_VALUE_ERRORS)
 _BLACK, _WHITE = 8, 247
 _ACCEPTED_MODES = {"L", "RGB", "P", "1", "LA", "PA", "RGBA"}
 

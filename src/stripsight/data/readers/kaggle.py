@@ -16,7 +16,6 @@ from stripsight.data.readers.annotation import (
     SourceTable,
 )
 from stripsight.data.readers.table import (
-    Table,
     TableLine,
     find_fault_of_name,
     read_table,
@@ -43,21 +42,22 @@ def read_kaggle(data: bytes, file: str) -> SourceTable:
             f"{file} holds no defect: in this form that would make every image clean;"
             " give the whole table"
         )
-    cells = (
-        (line, line.cells[image_column], line.cells[class_column], line.cells[pixel_column])
-        if not line.fault
-        else (line, "", "", "")
-        for line in table.lines
-    )
     rows: list[SourceRow] = []
     refused: list[RefusedRow] = []
     seen: dict[tuple[str, str], int] = {}
-    for line, image, key, pixels in cells:
-        row = _read_line(file, line, image.strip(), key.strip(), pixels, seen)
-        if isinstance(row, SourceRow) and not row.marks:
+    for line in table.lines:
+        if line.fault:
+            refused.append(refuse_malformed(file, line))
+            continue
+        image, key = line.cells[image_column].strip(), line.cells[class_column].strip()
+        row = _read_line(file, line, image, key, line.cells[pixel_column], seen)
+        if isinstance(row, RefusedRow):
+            refused.append(row)
+        elif not row.marks:
             why = "no run: a defect without a mask; leave the row out or give the mask"
-            row = refuse_line(file, line, row.image, "run-length", why)
-        (rows if isinstance(row, SourceRow) else refused).append(row)  # type: ignore[arg-type]
+            refused.append(refuse_line(file, line, image, "shape", why))
+        else:
+            rows.append(row)
     return SourceTable(tuple(rows), tuple(refused), unlisted_is_clean=True)
 
 
@@ -73,15 +73,20 @@ def read_kaggle_old(data: bytes, file: str) -> SourceTable:
     refused: list[RefusedRow] = []
     seen: dict[tuple[str, str], int] = {}
     for line in table.lines:
-        identity = "" if line.fault else line.cells[id_column].strip()
+        if line.fault:
+            refused.append(refuse_malformed(file, line))
+            continue
+        identity = line.cells[id_column].strip()
         image, underscore, key = identity.rpartition("_")
-        pixels = "" if line.fault else line.cells[pixel_column]
-        if line.fault or underscore:
-            row = _read_line(file, line, image, key, pixels, seen)
-        else:
+        if not underscore:
             why = f"{identity[:60]!r} is no image id, underscore and class"
-            row = refuse_line(file, line, identity or None, "image id", why)
-        (rows if isinstance(row, SourceRow) else refused).append(row)  # type: ignore[arg-type]
+            refused.append(refuse_line(file, line, identity or None, "image id", why))
+            continue
+        row = _read_line(file, line, image, key, line.cells[pixel_column], seen)
+        if isinstance(row, RefusedRow):
+            refused.append(row)
+        else:
+            rows.append(row)
     if not any(row.marks for row in rows) and not refused:
         raise ReaderError(f"{file} holds no defect: give the whole table")
     keys = frozenset(key for _, key in seen)
@@ -98,8 +103,6 @@ def _read_line(
     pixels: str,
     seen: dict[tuple[str, str], int],
 ) -> SourceRow | RefusedRow:
-    if line.fault:
-        return refuse_malformed(file, line)
     if fault := find_fault_of_name(image):
         return refuse_line(file, line, split_name(image), "image id", fault)
     if not key:
@@ -117,6 +120,3 @@ def _find_incomplete(seen: dict[tuple[str, str], int], keys: frozenset[str]) -> 
     for image, key in seen:
         keys_of[image].add(key)
     return frozenset(image for image, found in keys_of.items() if found != keys)
-
-
-__all__ = ["NEW_HEADER", "OLD_HEADER", "Table", "read_kaggle", "read_kaggle_old"]
