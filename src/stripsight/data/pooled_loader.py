@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, get_worker_info
 
 from stripsight.data.dataset import StripSample
+from stripsight.errors import DataError, StripSightError
 
 Pool = dict[str, torch.Tensor]
 """Per key uint8 `[workers * slots, B, ...]` in shared memory."""
@@ -30,8 +31,10 @@ class PooledLoader(DataLoader[StripSample]):
     pooled_shapes: dict[str, tuple[int, ...]] | None = None
 
     def __iter__(self) -> Any:
-        if self.pooled_shapes is None or self.num_workers == 0 or self.batch_size is None:
+        if self.num_workers == 0:
             return super().__iter__()
+        if self.pooled_shapes is None or self.batch_size is None:
+            return _explain_faults(super().__iter__())
         # Batches are handed to the workers in turn, so one is at most `prefetch_factor` batches
         # ahead of the batch of its own that is being copied out.
         slots = (self.prefetch_factor or 2) + 1
@@ -46,7 +49,7 @@ class PooledLoader(DataLoader[StripSample]):
             batches = super().__iter__()
         finally:
             self.collate_fn = collate
-        return _copy_out(batches, pool, pin=self.pin_memory)
+        return _copy_out(_explain_faults(batches), pool, pin=self.pin_memory)
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,22 @@ def _share(shape: tuple[int, ...]) -> torch.Tensor:
 def _copy_out(batches: Iterator[Any], pool: Pool, *, pin: bool) -> Iterator[dict[str, Any]]:
     for batch in batches:
         yield {key: _as_tensor(value, pool.get(key), pin) for key, value in batch.items()}
+
+
+def _explain_faults(batches: Iterator[Any]) -> Iterator[Any]:
+    """Give a worker's error back as it was raised; PyTorch wraps it in the worker's traceback."""
+    try:
+        yield from batches
+    except StripSightError as error:
+        line = str(error).strip().rsplit("\n", 1)[-1]
+        raise type(error)(line.partition(": ")[2]) from error
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        raise DataError(
+            "a loader process was killed (out of memory, or /dev/shm too small): lower"
+            " data.num_workers or training.batch_size"
+        ) from error
 
 
 def _as_tensor(value: Any, memory: torch.Tensor | None, pin: bool) -> Any:

@@ -1,0 +1,86 @@
+"""The public names, the command line's surface, and what starting up may import."""
+
+import subprocess
+import sys
+
+import pytest
+
+import stripsight
+from stripsight.cli.app import run_command
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "hydra",
+    "omegaconf",
+    "PIL",
+)
+
+
+def test_every_public_name_is_there() -> None:
+    for name in stripsight.__all__:
+        assert getattr(stripsight, name) is not None
+    assert stripsight.__all__ == [
+        "SEVERSTAL",
+        "ClassList",
+        "DefectClass",
+        "DefectNetwork",
+        "PreparedDataset",
+        "SeverstalFullImageDataset",
+        "StripDataModule",
+        "build_network",
+        "decode_grey",
+        "load_prepared",
+        "read_grey",
+    ]
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = stripsight.nothing
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["demo"], ["train"], ["evaluate"], ["data", "demo"], ["data", "prepare"], ["data", "check"]],
+    ids=" ".join,
+)
+def test_every_command_explains_itself(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command([*words, "--help"]) == 0
+    assert "Usage: stripsight " + " ".join(words) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["nothing"], ["data", "nothing"], ["train", "--nothing"], ["evaluate"]], ids=" ".join
+)
+def test_wrong_usage_is_one_line_and_exit_2(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("stripsight: ")
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["import stripsight", "from stripsight.cli.app import run_command; run_command(['-h'])"],
+)
+def test_starting_up_loads_nothing_heavy(start: str) -> None:
+    code = f"import sys; {start}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_the_line_side_works_without_the_lab() -> None:
+    code = """
+import sys
+for name in ("torch", "torchvision", "timm", "lightning", "pandas", "sklearn", "hydra"):
+    sys.modules[name] = None
+import stripsight.imaging, stripsight.labels, stripsight.errors, stripsight.log, stripsight.atomic
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
