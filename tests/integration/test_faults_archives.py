@@ -243,6 +243,25 @@ def test_file_size_limit_while_the_tables_are_written(tmp_path, capsys, good_mem
     load_prepared(tmp_path / "out")
 
 
+def test_replacing_that_fails_half_way_leaves_no_data_set(
+    tmp_path, capsys, good_members, large_archive
+):
+    out = tmp_path / "out"
+    assert prepare(capsys, write_zip(tmp_path / "a.zip", good_members), out)[0] == 0
+    # Images are past the limit before any table is written: the old tables must not vouch for them.
+    limited = subprocess.run(
+        ["bash", "-c", 'ulimit -f 2; exec "$@"', "-", *command(large_archive, out, "--force")],
+        capture_output=True,
+        text=True,
+    )
+    assert limited.returncode == 1
+    assert "cannot be written" in limited.stderr
+    with pytest.raises(DatasetError, match=r"no dataset\.json"):
+        load_prepared(out)
+    assert prepare(capsys, large_archive, out)[0] == 0
+    assert_whole(out, large_archive)
+
+
 def test_folder_of_somebody_else_is_not_touched(tmp_path, capsys, good_members):
     archive = write_zip(tmp_path / "a.zip", good_members)
     mine = tmp_path / "mine"

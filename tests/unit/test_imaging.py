@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -172,6 +173,29 @@ def test_zeroed_sector_is_refused(form, share):
     start = int(len(data) * share)
     data[start : start + 512] = bytes(512)
     with pytest.raises(ImageError):
+        decode_grey(bytes(data))
+
+
+def test_short_zeroed_stretch_that_libjpeg_passes_over_is_refused():
+    data = bytearray(encode(make_pixels(256, 512), quality=90))
+    start = int(len(data) * 0.4)
+    data[start : start + 128] = bytes(128)
+    # What makes our own search necessary: strict decoding says nothing.
+    assert simplejpeg.decode_jpeg(bytes(data), colorspace="GRAY", strict=True).shape == (
+        256,
+        512,
+        1,
+    )
+    with pytest.raises(ImageError, match="a stretch of the image data is zero bytes"):
+        decode_grey(bytes(data))
+
+
+def test_png_with_a_wrong_checksum_or_without_its_end_is_refused():
+    data = bytearray(encode(make_pixels(), "PNG"))
+    with pytest.raises(ImageError, match="cut off"):
+        decode_grey(bytes(data[:-12]))
+    data[-13] ^= 1
+    with pytest.raises(ImageError, match="chunk 'IDAT' has changed"):
         decode_grey(bytes(data))
 
 
