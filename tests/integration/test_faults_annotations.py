@@ -149,7 +149,7 @@ def test_rows_that_cannot_be_used(source, prepare, tmp_path, row, kind, image, r
     assert dataset.reconciliation["images"]["unlabelled"] == {image: "refused: row 3 of train.csv"}
 
 
-@pytest.mark.parametrize("row", [",2,7 2", '"b.jpg,2,7 2', "\x01.jpg,2,7 2"])
+@pytest.mark.parametrize("row", [",2,7 2", '"b.jpg,2,7 2', "\x01.jpg,2,7 2", "b.jpg;2;7 2"])
 def test_row_that_names_no_image_cannot_be_skipped(source, prepare, tmp_path, row):
     # Some image has a defect that is now unknown; skipping the row would call that image clean.
     (source / "train.csv").write_text(f"{HEADER}\na.jpg,1,1 5\n{row}\n")
@@ -158,8 +158,16 @@ def test_row_that_names_no_image_cannot_be_skipped(source, prepare, tmp_path, ro
     assert account["rows"]["refused_rows"][0]["place"] == "row 3"
     code, _, error = prepare("--skip-refused")
     assert code == 1
-    assert "row 3 names no image and cannot be skipped" in error
+    assert "row 3 names no image that is here and cannot be skipped" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_row_cut_off_before_its_image_cannot_be_skipped(source, prepare):
+    (source / "train.csv").write_text("EncodedPixels,ClassId,ImageId\n1 5,1,a.jpg\n7 2,2\n")
+    assert prepare()[0] == 1
+    code, _, error = prepare("--skip-refused")
+    assert code == 1
+    assert "row 3 names no image" in error
 
 
 @pytest.mark.parametrize(

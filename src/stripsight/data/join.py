@@ -13,7 +13,7 @@ import pandas as pd
 
 from stripsight.data.inspection import ImageFacts, UnreadableImage
 from stripsight.data.prepared import ANNOTATION_COLUMNS, IMAGE_COLUMNS
-from stripsight.data.readers.annotation import RefusedRow, SourceRow, SourceTable
+from stripsight.data.readers.annotation import NAMELESS, RefusedRow, SourceRow, SourceTable
 from stripsight.data.readers.shapes import DrawnShape, draw_shape
 from stripsight.data.rle import Runs, format_runs, union_runs
 from stripsight.data.source import is_image
@@ -40,6 +40,7 @@ class Joined:
         ids_from_path: number of images that share their file name with another.
         conflicting: ids of images identical to another one that has other labels.
         suspect: image id to what is odd about it.
+        untraced: refused rows of which nobody can tell the image that they speak of.
     """
 
     images: pd.DataFrame
@@ -54,6 +55,7 @@ class Joined:
     ids_from_path: int = 0
     conflicting: list[str] = field(default_factory=list)
     suspect: dict[str, str] = field(default_factory=dict)
+    untraced: list[RefusedRow] = field(default_factory=list)
 
 
 def join_rows(
@@ -100,8 +102,11 @@ def join_rows(
         else:
             joined.used += 1
     for refusal in table.refused:
-        for file in index.find_doubtful(refusal.image):
+        files = index.find_doubtful(refusal.image)
+        for file in files:
             doubtful[file] = f"refused: {refusal.place} of {refusal.file}"
+        if not files and refusal.kind in NAMELESS:
+            joined.untraced.append(refusal)
     for name in table.incomplete:
         for file in index.find_doubtful(name):
             doubtful.setdefault(file, "not every class is stated")

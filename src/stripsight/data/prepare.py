@@ -98,7 +98,7 @@ def prepare_dataset(
         )
         if account.faults and not options.skip_refused:
             return account, False
-        _check_nothing_in_doubt(table)
+        _check_nothing_in_doubt(table, joined)
         _write(tree, layout, joined, account, destination, options.name)
     return account, True
 
@@ -155,21 +155,20 @@ def parse_classes(text: str) -> ClassList:
         UsageError: no name.
         DataError: a name twice.
     """
-    path = Path(text)
-    names = path.read_text("utf-8").splitlines() if path.is_file() else text.split(",")
+    is_file = "," not in text and Path(text).is_file()
+    names = Path(text).read_text("utf-8").splitlines() if is_file else text.split(",")
     names = [name.strip() for name in names if name.strip()]
     if not names:
         raise UsageError(f"--classes {text!r} names no class: give a,b,c or a file of names")
     return ClassList.from_names(names)
 
 
-def _check_nothing_in_doubt(table: SourceTable) -> None:
-    nameless = [row for row in table.refused if row.image is None]
-    if table.unlisted_is_clean and nameless:
-        row = nameless[0]
+def _check_nothing_in_doubt(table: SourceTable, joined: Joined) -> None:
+    if table.unlisted_is_clean and joined.untraced:
+        row = joined.untraced[0]
         raise DataError(
-            f"{row.file}, {row.place} names no image and cannot be skipped: in this form an image"
-            " without a row is clean, and one would be so by mistake; repair the table"
+            f"{row.file}, {row.place} names no image that is here and cannot be skipped: in this"
+            " form an image without a row is clean, and one would be so by mistake; repair the row"
         )
 
 

@@ -45,6 +45,8 @@ def test_classes_from_the_command_line_or_a_file(tmp_path):
     assert parse_classes("b, a").names == ("b", "a")
     (tmp_path / "names").write_text("b\n\n a \n")
     assert parse_classes(str(tmp_path / "names")).names == ("b", "a")
+    many = [f"class {i}" for i in range(100)]
+    assert parse_classes(",".join(many)).names == tuple(many)
     with pytest.raises(UsageError, match="names no class"):
         parse_classes(" , ")
     with pytest.raises(DataError, match="twice"):

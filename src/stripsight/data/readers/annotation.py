@@ -7,6 +7,9 @@ object of a JSON or XML file, or an annotation file without any object.
 
 from dataclasses import dataclass
 
+NAMELESS = frozenset({"malformed row", "image id"})
+"""Kinds of refused rows whose image's name is itself in question."""
+
 Point = tuple[float, float]
 """(x, y) in pixels, 0-based."""
 
