@@ -34,7 +34,8 @@ def evaluate_run(
     """Judge the best checkpoint of `run` on `part` of its split.
 
     Writes `predictions_validation.parquet`, `predictions_<part>.parquet`, `decisions.json` and
-    `metrics.json` (for validation, `metrics_validation.json`) into the run folder. `report_progress` takes (images done, images in all).
+    `metrics.json` (for validation, `metrics_validation.json`) into the run folder.
+    `report_progress` takes (images done, images in all).
 
     Raises:
         EvaluationError: `part` cannot be judged.
