@@ -2,6 +2,7 @@ import csv
 import hashlib
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -131,16 +132,17 @@ def test_wrong_options_are_one_line_and_nothing_is_made(
 
 def test_a_killed_generation_leaves_no_table(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    script = "import sys; from stripsight.cli.app import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", script, "data", "demo", str(folder), "--images", "100"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        assert process.stderr.readline() == "painting: 10/100\n"
-        process.kill()
+    script = f"""
+import os, signal
+from pathlib import Path
+from stripsight.data.demo import generate_demo
+def die(done, total):
+    if done == 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+generate_demo(Path({str(folder)!r}), images=100, seed=0, prevalence="even", report_progress=die)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == -signal.SIGKILL
     assert [p.name for p in folder.iterdir()] == ["train_images"]
     assert run_command(["data", "demo", str(folder), "--images", "2"]) == 2
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from stripsight.cli.terminal import print_json
+
 app = typer.Typer(help="Make, prepare and check data sets.", no_args_is_help=True)
 
 
@@ -104,7 +106,10 @@ def prepare(
     )
     with show_progress("decoding") as report:
         account, written = prepare_dataset(sources, destination, options, report_progress=report)
-    typer.echo(_to_json_text(account.to_json()) if as_json else account.format_text())
+    if as_json:
+        print_json(account.to_json())
+    else:
+        typer.echo(account.format_text())
     if not written:
         raise DataError(
             f"nothing was written: {account.faults:,} faults above;"
@@ -112,12 +117,6 @@ def prepare(
         )
     if not as_json:
         typer.echo(f"\nwritten to {destination}\nnext: stripsight train data.root={destination}")
-
-
-def _to_json_text(value: object) -> str:
-    import json
-
-    return json.dumps(value, indent=2)
 
 
 @app.command()
@@ -134,5 +133,8 @@ def check(
 
     with show_progress("checking") as report_progress:
         report = check_dataset(dataset, report_progress=report_progress)
-    typer.echo(_to_json_text(report.to_json()) if as_json else report.format_text())
+    if as_json:
+        print_json(report.to_json())
+    else:
+        typer.echo(report.format_text())
     raise_on_errors(report)

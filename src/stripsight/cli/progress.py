@@ -1,10 +1,13 @@
-"""Progress of long work: a bar on a terminal, a plain line each tenth elsewhere; both on stderr."""
+"""Progress of long work on stderr: a bar on a terminal, else a plain line every few seconds."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
+
+_SECONDS_BETWEEN_LINES = 5.0
 
 Report = Callable[[int, int], None]
 """Takes (done, in all)."""
@@ -14,7 +17,7 @@ Report = Callable[[int, int], None]
 def show_progress(what: str) -> Iterator[Report]:
     """Show how far `what` has come while the block runs."""
     if not sys.stderr.isatty():
-        yield lambda done, total: _print_tenth(what, done, total)
+        yield _print_now_and_then(what)
         return
     from rich.console import Console
     from rich.progress import (
@@ -38,6 +41,13 @@ def show_progress(what: str) -> Iterator[Report]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _print_tenth(what: str, done: int, total: int) -> None:
-    if done == total or done * 10 // total > (done - 1) * 10 // total:
-        typer.echo(f"{what}: {done}/{total}", err=True)
+def _print_now_and_then(what: str) -> Report:
+    last = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            typer.echo(f"{what}: {done:,}/{total:,}", err=True)
+
+    return report
