@@ -107,6 +107,21 @@ def test_a_run_killed_in_its_first_epoch_starts_over(
     assert_same_run(tiny_run, run)
 
 
+def test_ctrl_c_says_how_to_go_on(
+    tiny_run: Path, tiny_overrides: list[str], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    interrupt = KILLED_IN_EPOCH.replace("SIGKILL", "SIGINT")
+    done = run_in_process(interrupt, ["train", *tiny_overrides, "--run", str(run)])
+    assert done.returncode == 130
+    assert done.stderr.strip().splitlines()[-2:] == [
+        f"go on with: stripsight train --resume {run}",
+        "stripsight: interrupted",
+    ]
+    assert run_command(["train", "--resume", str(run)]) == 0
+    assert_same_run(tiny_run, run)
+
+
 def test_a_finished_run_is_not_resumed(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["train", "--resume", str(tiny_run)]) == 1
     assert "finished on" in capsys.readouterr().err

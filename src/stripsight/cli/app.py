@@ -64,6 +64,8 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
             message = error.format_message().replace("\n", " ")
             return _fail(f"{message} (see --help)" if message else "", 2)
         raise
+    if code == 130:
+        return _fail("interrupted", 130)
     return code if isinstance(code, int) else 0
 
 

@@ -47,10 +47,16 @@ def train(
     from stripsight.training.run import name_run, resume_run, start_run
 
     configure_logging()
-    if resume is not None:
-        summary = resume_run(resume, show_bar=sys.stderr.isatty())
-    else:
-        summary = start_run(config, run or name_run(config), show_bar=sys.stderr.isatty())
+    folder = resume or run or name_run(config)
+    try:
+        if resume is not None:
+            summary = resume_run(folder, show_bar=sys.stderr.isatty())
+        else:
+            summary = start_run(config, folder, show_bar=sys.stderr.isatty())
+    except KeyboardInterrupt as interrupt:
+        if (folder / "provenance.json").exists():
+            typer.echo(f"go on with: stripsight train --resume {folder}", err=True)
+        raise typer.Exit(130) from interrupt
     typer.echo(
         f"best epoch {summary.best_epoch}, macro AP {summary.best_macro_ap:.4f} on the validation"
         f" split\nrun folder {summary.run}\nnext: stripsight evaluate {summary.run}"

@@ -12,7 +12,7 @@ import torch
 
 from stripsight.atomic import write_atomically
 from stripsight.config.compose import load_config
-from stripsight.errors import CheckpointError, EvaluationError
+from stripsight.errors import CheckpointError, EvaluationError, UsageError
 from stripsight.evaluation.decisions import fit_decisions, save_decisions
 from stripsight.evaluation.judgement import Judgement, judge
 from stripsight.evaluation.predictions import Predictions, predict, save_predictions
@@ -38,12 +38,13 @@ def evaluate_run(
     `report_progress` takes (images done, images in all).
 
     Raises:
-        EvaluationError: `part` cannot be judged.
+        UsageError: `part` is neither validation nor test.
+        EvaluationError: the checkpoint knows other classes than the data set.
         TrainingError: no run folder, or the data set or split has changed.
         CheckpointError: no best checkpoint, or a damaged one.
     """
     if part not in PARTS:
-        raise EvaluationError(f"split {part!r} cannot be judged: choose {' or '.join(PARTS)}")
+        raise UsageError(f"split {part!r} cannot be judged: choose {' or '.join(PARTS)}")
     record = read_provenance(run)
     checkpoint = run / "checkpoints" / "best.ckpt"
     if not checkpoint.exists():

@@ -10,6 +10,7 @@ Everything that can be refused is refused before the folder is made.
 """
 
 import logging
+import signal
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,6 +57,7 @@ def start_run(config: Config, run: Path, *, show_bar: bool = False) -> RunSummar
         UsageError: `run` exists and is not empty.
         StripSightError: data, split, weights or configuration do not fit, or training failed.
         OSError: the disk is full or read-only; checkpoints written before are whole.
+        KeyboardInterrupt: Ctrl-C; the run can be resumed.
     """
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise UsageError(f"{run} exists: name another folder, or go on with --resume {run}")
@@ -138,14 +140,17 @@ def _fit(
     with warnings.catch_warnings():
         # Advice for those who write their own loops, not for those who run this one.
         warnings.filterwarnings("ignore", module=r"lightning\.pytorch")
-        trainer.fit(
-            module,
-            datamodule=data,
-            ckpt_path=checkpoints / "last.ckpt" if resume else None,
-            weights_only=True,
-        )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(
+                module,
+                datamodule=data,
+                ckpt_path=checkpoints / "last.ckpt" if resume else None,
+                weights_only=True,
+            )
+        except SystemExit as error:
+            # Lightning turns Ctrl-C into an exit and leaves the signal ignored.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt from error
     record = read_provenance(run)
     record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     write_provenance(record, run)
