@@ -1,6 +1,7 @@
 """What holds for every test: no clock in hypothesis, few threads, and where the real data lie."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,19 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def real_prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data set of real strips: `STRIPSIGHT_DATA`, or the sample in ../shared/data."""
+    copy = tmp_path_factory.mktemp("real") / "prepared"
     named = os.environ.get("STRIPSIGHT_DATA")
     if named:
-        return Path(named)
+        from stripsight.data.prepared import load_prepared, save_prepared
+
+        # The tables only, so that tests store no split in somebody's data set.
+        dataset = load_prepared(named)
+        save_prepared(replace(dataset, root=copy, image_root=dataset.image_root.resolve()))
+        return copy
     sample = SHARED_DATA / "severstal_sample"
     if not sample.is_dir():
         pytest.skip("no ../shared/data beside the checkout, and STRIPSIGHT_DATA is not set")
     from stripsight.cli.app import run_command
 
-    prepared = tmp_path_factory.mktemp("real") / "severstal_sample"
-    assert run_command(["data", "prepare", str(sample), str(prepared)]) == 0
-    return prepared
+    assert run_command(["data", "prepare", str(sample), str(copy)]) == 0
+    return copy
