@@ -36,15 +36,15 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from stripsight.errors import ImageError
+from stripsight.jpeg import has_zeroed_scan
+from stripsight.png import PNG_MAGIC, check_png_chunks
 
 GreyImage = npt.NDArray[np.uint8]
 """`[H, W]`, uint8."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
-_SHORTEST_ZERO_RUN = 16
 # What Pillow is known to raise on bytes that are not as their header says.
 _BAD_VALUE_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, struct.error)
 _PILLOW_ERRORS = (OSError, SyntaxError, EOFError, zlib.error, *_BAD_VALUE_ERRORS)
@@ -192,7 +192,7 @@ def _open(data: bytes) -> JpegImageFile | PngImageFile:
     # Not Image.open: it warns of large sizes through the warnings module, whose state is shared by
     # all threads; our own limit, in our own words, comes before any pixel is decoded.
     try:
-        if data.startswith(_PNG_MAGIC):
+        if data.startswith(PNG_MAGIC):
             return PngImageFile(io.BytesIO(data))
         return JpegImageFile(io.BytesIO(data))
     except _PILLOW_ERRORS as error:
@@ -213,7 +213,7 @@ def _check_orientation(image: JpegImageFile | PngImageFile) -> None:
 
 def _png_bit_depth(data: bytes) -> int:
     # Pillow opens 16-bit colour PNG as 8-bit RGB; the header alone tells.
-    return data[24] if data.startswith(_PNG_MAGIC) and len(data) > 24 else 8
+    return data[24] if data.startswith(PNG_MAGIC) and len(data) > 24 else 8
 
 
 def _mode_title(data: bytes, mode: str) -> str:
@@ -221,7 +221,7 @@ def _mode_title(data: bytes, mode: str) -> str:
 
 
 def _decode_jpeg(data: bytes, header: ImageHeader) -> GreyImage:
-    if _has_zeroed_scan(data):
+    if has_zeroed_scan(data):
         raise ImageError("damaged JPEG: a stretch of the image data is zero bytes")
     try:
         # Its own header once more: what sizes the output must be what the limits were held against.
@@ -236,7 +236,7 @@ def _decode_jpeg(data: bytes, header: ImageHeader) -> GreyImage:
 
 
 def _decode_png(data: bytes) -> GreyImage:
-    _check_png_chunks(data)
+    check_png_chunks(data)
     try:
         with _open(data) as image:
             image.load()
@@ -249,51 +249,3 @@ def _decode_png(data: bytes) -> GreyImage:
             return np.array(pixels, dtype=np.uint8)
     except _PILLOW_ERRORS as error:
         raise ImageError(f"damaged PNG: {error}") from error
-
-
-def _check_png_chunks(data: bytes) -> None:
-    """Hold every chunk against its CRC (PNG 5.3) up to IEND: Pillow skips those of the pixels."""
-    position = len(_PNG_MAGIC)
-    while position + 12 <= len(data):
-        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
-        kind = data[position + 4 : position + 8]
-        if end > len(data):
-            break
-        if zlib.crc32(memoryview(data)[position + 4 : end - 4]) != int.from_bytes(
-            data[end - 4 : end], "big"
-        ):
-            raise ImageError(f"damaged PNG: chunk {kind.decode('ascii', 'replace')!r} has changed")
-        if kind == b"IEND":
-            return
-        position = end
-    raise ImageError("damaged PNG: it is cut off")
-
-
-def _has_zeroed_scan(data: bytes) -> bool:
-    """Whether a stretch of entropy-coded data was zeroed (a lost disk sector, a broken copy).
-
-    libjpeg resynchronises after such a stretch and often reports nothing. In a sequential JPEG the
-    all-zero code is the first symbol of each Huffman table (ITU-T T.81, C.2): where those are not
-    "no DC change" and "end of block", a long run of zero bits is no image content. Flat images with
-    optimised tables do have such runs.
-    """
-    start = data.find(b"\xff\xda")
-    if start < 0 or b"\xff\xc2" in data[:start]:
-        return False
-    if data.find(bytes(_SHORTEST_ZERO_RUN), start) < 0:
-        return False
-    return not all(first == 0 for first in _first_huffman_symbols(data[:start]))
-
-
-def _first_huffman_symbols(header: bytes) -> list[int]:
-    symbols = []
-    position = 2
-    while position + 4 <= len(header) and header[position] == 0xFF:
-        length = int.from_bytes(header[position + 2 : position + 4], "big")
-        if header[position + 1] == 0xC4:
-            cursor, end = position + 4, position + 2 + length
-            while cursor + 17 <= min(end, len(header)):
-                symbols.append(header[cursor + 17] if cursor + 17 < len(header) else 0)
-                cursor += 17 + sum(header[cursor + 1 : cursor + 17])
-        position += 2 + length
-    return symbols
