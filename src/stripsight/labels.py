@@ -86,14 +86,20 @@ class ClassList:
         return {c.id: column for column, c in enumerate(self.classes)}
 
     def find(self, key: str) -> DefectClass:
-        """The class whose id or name is `key`, as it stands in an annotation file.
+        """The class whose name or else id is `key`, as it stands in an annotation file.
+
+        Where a name is a number, ids are not tried: `4` must not mean the fourth of 0, 1, 2, 3.
 
         Raises:
             UnknownClassError: none has; the message names the nearest.
         """
         for c in self.classes:
-            if key in (c.name, str(c.id)):
+            if key == c.name:
                 return c
+        if not any(name.isdecimal() for name in self.names):
+            for c in self.classes:
+                if key == str(c.id):
+                    return c
         near = get_close_matches(key, self.names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.names)}"
         raise UnknownClassError(f"class {key!r} is not in the class list; {hint}")

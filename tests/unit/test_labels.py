@@ -47,3 +47,14 @@ def test_colours_differ_until_they_repeat():
     colors = [SEVERSTAL.color(column) for column in range(8)]
     assert len(set(colors[:7])) == 7
     assert colors[7] == colors[0]
+
+
+@pytest.mark.parametrize("names", [("0", "1", "2", "3"), ("10", "9", "2", "1"), ("0", "1", "x")])
+def test_name_that_is_a_number_wins_over_every_id(names):
+    classes = ClassList.from_names(names)
+    assert [classes.find(name).name for name in names] == list(names)
+
+
+def test_ids_are_not_tried_where_a_name_is_a_number():
+    with pytest.raises(UnknownClassError):
+        ClassList.from_names(["0", "1", "2", "3"]).find("4")
