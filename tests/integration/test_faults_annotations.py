@@ -476,3 +476,48 @@ def test_old_table_at_full_scale_is_read_whole():
     table = read_kaggle_old(data, "train.csv")
     assert table.rows_read == len(table.rows) == 50_272
     assert not table.incomplete
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "named"),
+    [
+        ("d.jpg", "D.JPG"),
+        ("d.jpg", "d.png"),
+        ("d.jpg", "d.jpeg"),
+        ("D.jpg", "d"),
+        ("\N{LATIN SMALL LETTER E WITH ACUTE}.jpg", "e\N{COMBINING ACUTE ACCENT}.jpg"),
+        ("e\N{COMBINING ACUTE ACCENT}.jpg", "\N{LATIN SMALL LETTER E WITH ACUTE}.jpg"),
+    ],
+)
+def test_image_named_almost_right_is_in_doubt_not_clean(source, prepare, tmp_path, on_disk, named):
+    (source / "train_images" / "c.jpg").rename(source / "train_images" / on_disk)
+    (source / "train.csv").write_text(f"{HEADER}\na.jpg,1,1 5\n{named},2,3 2\n", "utf-8")
+    code, account, _ = prepare()
+    assert code == 0
+    assert_adds_up(account)
+    assert account["missing_images"] == [named]
+    assert list(account["images"]["unlabelled"]) == [on_disk]
+    assert "row 3 of train.csv" in account["images"]["unlabelled"][on_disk]
+    images = load_prepared(tmp_path / "out").images
+    assert dict(zip(images["id"], images["labelled"], strict=True)) == {
+        "a.jpg": True,
+        "b.jpg": True,
+        on_disk: False,
+    }
+
+
+def test_refused_row_named_almost_right_puts_the_image_in_doubt(source, prepare, tmp_path):
+    (source / "train.csv").write_text(f"{HEADER}\na.jpg,1,1 5\nB.JPG,,3 2\n")
+    code, account, _ = prepare("--skip-refused")
+    assert code == 0
+    assert list(account["images"]["unlabelled"]) == ["b.jpg"]
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "A.jpg"])
+def test_table_of_which_no_row_is_used_makes_nothing_clean(source, prepare, tmp_path, name):
+    (source / "train.csv").write_text(f"{HEADER}\n{name},1,1 5\n")
+    code, _, error = prepare()
+    assert code == 1
+    assert "every image would then be clean" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ Here every row finds its image, every shape is checked against the image's size,
 gets its labels or the reason why they are not known. Row counts add up: read = used + refused.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -89,8 +90,8 @@ def join_rows(
             joined.refused.append(_refuse(row, MISSING if fault is None else "image id", fault))
             if fault is None:
                 missing.add(row.image)
-            for candidate in index.find_all(row.image):
-                doubtful[candidate] = f"refused: {row.place} of {row.file}"
+            for candidate in index.find_doubtful(row.image):
+                doubtful[candidate] = f"refused: {row.place} of {row.file} names {row.image!r}"
             continue
         mentioned.add(file)
         image = facts[file]
@@ -128,15 +129,17 @@ def join_rows(
 
 
 class _ImageIndex:
-    """Images by path, by file name and by file name without suffix."""
+    """Images by path, by file name, by file name without suffix, and by that whatever its case."""
 
     def __init__(self, files: Iterable[str]) -> None:
         self.paths = set(files)
         self.by_name: dict[str, list[str]] = defaultdict(list)
         self.by_stem: dict[str, list[str]] = defaultdict(list)
+        self.by_fold: dict[str, list[str]] = defaultdict(list)
         for file in sorted(self.paths):
             self.by_name[PurePosixPath(file).name].append(file)
             self.by_stem[PurePosixPath(file).stem].append(file)
+            self.by_fold[_fold(file)].append(file)
 
     def find(self, row: SourceRow) -> tuple[str | None, str | None]:
         """The image of a row, or why it cannot be told (None, None: it is missing)."""
@@ -153,10 +156,14 @@ class _ImageIndex:
         return exact or ([] if is_image(name) else self.by_stem.get(name, []))
 
     def find_doubtful(self, name: str | None) -> list[str]:
-        """Images whose labels are in doubt because a row that names them was refused."""
+        """Images whose labels are in doubt because a row that names them was refused.
+
+        A name that no image has may be meant for one that differs from it in case, suffix or
+        Unicode normal form alone. That is too little to label it, but it must not pass for clean.
+        """
         if name is None:
             return []
-        return [name] if name in self.paths else self.find_all(name)
+        return [name] if name in self.paths else self.find_all(name) or self.by_fold[_fold(name)]
 
 
 class _Marks:
@@ -214,6 +221,13 @@ class _Marks:
             rows.append((ids[file], class_id, kind, rle, area))
         rows.sort(key=lambda row: row[:2])
         return pd.DataFrame(rows, columns=list(ANNOTATION_COLUMNS)).astype(ANNOTATION_COLUMNS)
+
+
+def _fold(name: str) -> str:
+    path = PurePosixPath(name)
+    # "img.01" has no image's suffix: all of it counts.
+    stem = path.stem if is_image(name) else path.name
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
 
 
 def _choose_ids(images: list[ImageFacts], image_folder: str) -> dict[str, str]:

@@ -164,6 +164,12 @@ def parse_classes(text: str) -> ClassList:
 
 
 def _check_nothing_in_doubt(table: SourceTable, joined: Joined) -> None:
+    if table.unlisted_is_clean and not joined.used:
+        first = joined.missing_images[0] if joined.missing_images else "none"
+        raise DataError(
+            f"no row of {len(joined.refused):,} is used (first missing image: {first}): in this"
+            " form every image would then be clean; give the table and images that belong together"
+        )
     if table.unlisted_is_clean and joined.untraced:
         row = joined.untraced[0]
         raise DataError(
