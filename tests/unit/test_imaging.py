@@ -1,4 +1,5 @@
 import io
+import re
 import struct
 import subprocess
 import sys
@@ -188,6 +189,61 @@ def test_short_zeroed_stretch_that_libjpeg_passes_over_is_refused():
     )
     with pytest.raises(ImageError, match="a stretch of the image data is zero bytes"):
         decode_grey(bytes(data))
+
+
+@pytest.mark.parametrize("planted", [b"\xff\xda", b"\xff\xc2", encode(make_pixels(16, 16))])
+@pytest.mark.parametrize("place", ["comment", "exif"])
+def test_marker_inside_a_segment_hides_no_zeroed_stretch(place, planted):
+    content = b"Exif\0\0" + planted if place == "exif" else planted
+    whole = encode(make_pixels(256, 512), quality=90, **{place: content})
+    assert decode_grey(whole).shape == (256, 512)
+    damaged = bytearray(whole)
+    start = int(len(whole) * 0.6)
+    damaged[start : start + 128] = bytes(128)
+    with pytest.raises(ImageError, match="a stretch of the image data is zero bytes"):
+        decode_grey(bytes(damaged))
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"progressive": True}])
+def test_zero_bytes_behind_the_end_or_in_a_segment_are_no_damage(options):
+    data = encode(make_pixels(), quality=90, comment=bytes(600), **options)
+    assert np.array_equal(decode_grey(data + bytes(4096)), decode_grey(data))
+
+
+def test_zeroed_stretch_of_a_progressive_jpeg_is_refused_but_in_its_dc_refinement():
+    data = encode(make_pixels(256, 512), quality=90, progressive=True)
+    scans = [match.start() for match in re.finditer(rb"\xff\xda", data)]
+    refused = []
+    for scan in scans:
+        end = re.compile(rb"\xff[^\0]").search(data, scan + 10).start()
+        if end - scan < 200:
+            continue
+        damaged = bytearray(data)
+        damaged[end - 150 : end - 10] = bytes(140)
+        try:
+            decode_grey(bytes(damaged))
+        except ImageError:
+            refused.append(scan)
+        else:
+            assert data[scan + 7] == 0
+            assert data[scan + 9] >> 4 > 0
+    assert len(refused) >= 4
+
+
+def test_progressive_strip_with_a_black_border_is_no_damage():
+    pixels = make_pixels(256, 1600)
+    pixels[:, 300:] = 0
+    for quality in (50, 75, 95):
+        data = encode(pixels, quality=quality, progressive=True)
+        assert decode_grey(data)[:, 320:].max() <= 8
+
+
+@pytest.mark.real_data
+def test_progressive_copies_of_real_strips_are_accepted(real_data):
+    for path in sorted((real_data / "severstal_sample" / "train_images").glob("*.jpg"))[:20]:
+        pixels = read_grey(path)
+        for mode in ("L", "RGB"):
+            decode_grey(encode(pixels, mode=mode, quality=75, progressive=True))
 
 
 def test_png_with_a_wrong_checksum_or_without_its_end_is_refused():
