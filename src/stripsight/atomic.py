@@ -4,6 +4,7 @@ Written beside their place, synced, then renamed over it: a killed process or a 
 old file as it was.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
         OSError: the disk is full or read-only; the old file is intact and no temporary file is
         left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = name_temporary(path, f".{os.getpid()}")
     try:
         with temporary.open("w+b") as file:
             yield file
@@ -29,6 +30,12 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def name_temporary(path: Path, owner: str = "") -> Path:
+    """The file beside `path` to write first; its name is short, however long that of `path` is."""
+    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    return path.with_name(f".{short}{owner}.partial")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

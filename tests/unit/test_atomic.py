@@ -38,3 +38,9 @@ def test_old_file_is_there_until_the_block_ends(tmp_path):
 def test_absent_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "absent" / "a", b"x")
+
+
+def test_longest_name_that_a_file_may_have(tmp_path):
+    path = tmp_path / ("\N{GREEK SMALL LETTER ALPHA}" * 127)
+    write_atomically(path, b"x")
+    assert list(tmp_path.iterdir()) == [path]
