@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stripsight.atomic import name_temporary
 from stripsight.cli.app import run_command
+from stripsight.data.destination import claim_destination
 from stripsight.data.prepared import load_prepared
 from stripsight.errors import DatasetError
 
@@ -150,7 +152,7 @@ def test_killed_half_way_leaves_no_data_set_and_a_second_run_completes_it(
     # What a torn write leaves behind: a cut-off image, a temporary file.
     written = sorted(images.glob("*.jpg"))
     written[0].write_bytes(written[0].read_bytes()[:100])
-    (images / ".0399.jpg.partial").write_bytes(b"x")
+    name_temporary(images / "0399.jpg").write_bytes(b"x")
     code, error = prepare(capsys, large_archive, out)
     assert code == 0, error
     assert_whole(out, large_archive)
@@ -320,3 +322,114 @@ def test_data_set_inside_its_own_source_is_not_read_as_part_of_it(tmp_path, caps
     assert prepare(capsys, archive, source / "prepared")[0] == 0
     assert prepare(capsys, source, tmp_path / "out")[0] == 0
     assert len(load_prepared(tmp_path / "out").images) == 1
+
+
+@pytest.mark.parametrize(
+    "manifest", ['{"name": "mine"}', '{"schema_version": 1}', "[1]", "{", "[" * 100_000]
+)
+def test_dataset_json_of_somebody_else_is_not_taken_for_ours(
+    tmp_path, capsys, good_members, manifest
+):
+    mine = tmp_path / "mine"
+    (mine / "images").mkdir(parents=True)
+    (mine / "images" / "holiday.jpg").write_bytes(b"mine")
+    (mine / "dataset.json").write_text(manifest)
+    code, error = prepare(capsys, write_zip(tmp_path / "a.zip", good_members), mine, "--force")
+    assert code == 1
+    assert "not StripSight's" in error
+    assert list_files(mine) == ["dataset.json", "images", "images/holiday.jpg"]
+
+
+@pytest.mark.parametrize("state", ["whole", "unfinished"])
+def test_only_recorded_images_are_deleted(tmp_path, capsys, good_members, state):
+    out = tmp_path / "out"
+    assert prepare(capsys, write_zip(tmp_path / "a.zip", good_members), out)[0] == 0
+    (out / "images" / "holiday.jpg").write_bytes(b"mine")
+    if state == "unfinished":
+        (out / "dataset.json").unlink()
+        (out / ".stripsight-unfinished").write_text("")
+    other = [
+        ("train.csv", f"{HEADER}b.jpg,2,1 5\n".encode()),
+        ("train_images/b.jpg", make_jpeg(tmp_path / "b.jpg", 5)),
+    ]
+    assert prepare(capsys, write_zip(tmp_path / "b.zip", other), out, "--force")[0] == 0
+    assert list_files(out / "images") == ["b.jpg", "holiday.jpg"]
+
+
+@pytest.mark.parametrize("link", ["images", "splits", ".stripsight-unfinished"])
+def test_linked_folder_in_the_destination_is_refused(tmp_path, capsys, good_members, link):
+    archive = write_zip(tmp_path / "a.zip", good_members)
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    assert prepare(capsys, archive, out)[0] == 0
+    outside.mkdir()
+    (outside / "a.jpg").write_bytes(b"mine")
+    if (out / link).exists():
+        shutil.rmtree(out / link)
+    (out / link).symlink_to(outside)
+    code, error = prepare(capsys, archive, out, "--force")
+    assert code == 1
+    assert "is a link" in error
+    assert (outside / "a.jpg").read_bytes() == b"mine"
+    assert list_files(outside) == ["a.jpg"]
+
+
+def test_linked_folder_below_the_images_is_neither_filled_nor_emptied(
+    tmp_path, capsys, good_members
+):
+    jpeg = good_members[1][1]
+    members = [good_members[0], ("train_images/x/a.jpg", jpeg), ("train_images/y/b.jpg", jpeg)]
+    archive = write_zip(tmp_path / "a.zip", members)
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    assert prepare(capsys, archive, out)[0] == 0
+    outside.mkdir()
+    (outside / "a.jpg").write_bytes(b"mine")
+    shutil.rmtree(out / "images" / "x")
+    (out / "images" / "x").symlink_to(outside)
+    code, error = prepare(capsys, archive, out, "--force")
+    assert code == 1
+    assert "is a link" in error
+    assert prepare(capsys, write_zip(tmp_path / "b.zip", good_members), out, "--force")[0] == 0
+    assert list_files(outside) == ["a.jpg"]
+    assert (outside / "a.jpg").read_bytes() == b"mine"
+
+
+def test_second_prepare_into_one_destination_is_told_so(tmp_path, capsys, good_members):
+    archive = write_zip(tmp_path / "a.zip", good_members)
+    out = tmp_path / "out"
+    out.mkdir()
+    with claim_destination(out, force=False):
+        for options in ((), ("--force",)):
+            code, error = prepare(capsys, archive, out, *options)
+            assert code == 1
+            assert "another prepare" in error
+    assert prepare(capsys, archive, out)[0] == 0
+
+
+def test_data_set_finished_by_another_in_the_meantime_stays(tmp_path, capsys, good_members):
+    out = tmp_path / "out"
+    assert prepare(capsys, write_zip(tmp_path / "a.zip", good_members), out)[0] == 0
+    before = list_files(out)
+    with (
+        pytest.raises(DatasetError, match="in the meantime"),
+        claim_destination(out, force=False),
+    ):
+        pass
+    assert list_files(out) == before
+
+
+def test_destination_that_is_a_dangling_link_is_refused(tmp_path, capsys, good_members):
+    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+    code, error = prepare(capsys, write_zip(tmp_path / "a.zip", good_members), tmp_path / "out")
+    assert code == 1
+    assert "link to nothing" in error
+
+
+def test_longest_name_that_a_file_may_have_is_unpacked(tmp_path, capsys, good_members):
+    name = "a" * 251 + ".jpg"
+    members = [
+        ("train.csv", f"{HEADER}{name},1,1 5\n".encode()),
+        (f"train_images/{name}", good_members[1][1]),
+    ]
+    code, error = prepare(capsys, write_zip(tmp_path / "a.zip", members), tmp_path / "out")
+    assert code == 0, error
+    assert load_prepared(tmp_path / "out").images["id"].tolist() == [name]

@@ -10,15 +10,24 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from stripsight.atomic import write_atomically
+from stripsight.atomic import name_temporary
+from stripsight.data.destination import (
+    check_destination,
+    claim_destination,
+    find_own_images,
+    is_inside,
+    record_planned,
+    remove_images,
+)
 from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
 from stripsight.data.join import Joined, join_rows, strip_folder
 from stripsight.data.prepared import PreparedDataset, save_prepared
 from stripsight.data.readers.annotation import SourceTable
 from stripsight.data.readers.detection import Layout, detect_layout, read_layout
 from stripsight.data.reconciliation import Reconciliation
-from stripsight.data.source import UNFINISHED, SourceTree, open_source
+from stripsight.data.source import SourceTree, open_source
 from stripsight.errors import DataError, DatasetError, UsageError
 from stripsight.imaging import DEFAULT_LIMITS
 from stripsight.labels import SEVERSTAL, ClassList, DefectClass
@@ -99,26 +108,8 @@ def prepare_dataset(
         if account.faults and not options.skip_refused:
             return account, False
         _check_nothing_in_doubt(table, joined)
-        _write(tree, layout, joined, account, destination, options.name)
+        _write(tree, layout, joined, account, destination, options)
     return account, True
-
-
-def check_destination(destination: Path, *, force: bool) -> None:
-    """Refuse a destination that holds what we did not make.
-
-    Raises:
-        DatasetError: a file, a folder of someone else, or a whole data set without `force`.
-    """
-    if not destination.exists():
-        return
-    if not destination.is_dir():
-        raise DatasetError(f"{destination} is a file: name a new folder")
-    if (destination / UNFINISHED).exists() or not any(destination.iterdir()):
-        return
-    if not (destination / "dataset.json").exists():
-        raise DatasetError(f"{destination} is not empty and no data set: name a new folder")
-    if not force:
-        raise DatasetError(f"{destination} holds a data set: --force replaces it, splits included")
 
 
 def choose_classes(
@@ -184,11 +175,13 @@ def _write(
     joined: Joined,
     account: Reconciliation,
     destination: Path,
-    name: str | None,
+    options: PrepareOptions,
 ) -> None:
     try:
         destination.mkdir(parents=True, exist_ok=True)
-        _fill(tree, layout, joined, account, destination.resolve(), name)
+        root = destination.resolve()
+        with claim_destination(root, force=options.force) as marker:
+            _fill(tree, layout, joined, account, root, options.name, marker)
     except OSError as error:
         raise DatasetError(
             f"{destination} cannot be written ({error.strerror or error}); nothing reads it as a"
@@ -203,16 +196,18 @@ def _fill(
     account: Reconciliation,
     root: Path,
     name: str | None,
+    marker: BinaryIO,
 ) -> None:
-    marker = root / UNFINISHED
-    write_atomically(marker, f"filled from {tree.title}\n".encode())
     (root / "dataset.json").unlink(missing_ok=True)
     for split in (root / "splits").glob("*.*"):
         if split.suffix in {".csv", ".json"}:
             split.unlink()
     if tree.folder is None:
         image_root = root / "images"
-        _unpack(tree, layout, joined, image_root)
+        wanted = dict(zip(joined.images["file"], joined.images["sha256"], strict=True))
+        remove_images(image_root, find_own_images(root, marker), keep=wanted)
+        record_planned(marker, wanted)
+        _unpack(tree, layout, wanted, image_root)
     else:
         image_root = tree.folder / layout.image_folder
     save_prepared(
@@ -227,15 +222,9 @@ def _fill(
             reconciliation=account.to_json(),
         )
     )
-    marker.unlink()
 
 
-def _unpack(tree: SourceTree, layout: Layout, joined: Joined, image_root: Path) -> None:
-    wanted = dict(zip(joined.images["file"], joined.images["sha256"], strict=True))
-    if image_root.exists():
-        for old in image_root.rglob("*"):
-            if old.is_file() and old.relative_to(image_root).as_posix() not in wanted:
-                old.unlink()
+def _unpack(tree: SourceTree, layout: Layout, wanted: dict[str, str], image_root: Path) -> None:
     for member in layout.image_files:
         file = strip_folder(member, layout.image_folder)
         target = image_root / file
@@ -244,12 +233,20 @@ def _unpack(tree: SourceTree, layout: Layout, joined: Joined, image_root: Path) 
         data = tree.read(member, DEFAULT_LIMITS.max_bytes)
         if hashlib.sha256(data).hexdigest() != wanted[file]:
             raise DataError(f"{tree.title} changed while it was read ({member}): run it again")
+        if not is_inside(target, image_root):
+            raise DatasetError(f"{target.parent} is a link, and links are not followed: remove it")
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")
-        partial.write_bytes(data)
+        partial = name_temporary(target)
+        partial.unlink(missing_ok=True)
+        with partial.open("xb") as stream:
+            stream.write(data)
         partial.replace(target)
     os.sync()  # once for all of them, before dataset.json vouches for them
 
 
 def _has_content(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    return (
+        path.is_file()
+        and not path.is_symlink()
+        and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    )
