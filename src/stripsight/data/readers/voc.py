@@ -6,6 +6,7 @@ a file is not labelled. An annotation belongs to the image of its own file name,
 its `filename` says.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -24,6 +25,8 @@ from stripsight.data.readers.annotation import (
 from stripsight.errors import ReaderError
 
 _LARGEST_FILE = 16 * 2**20
+# What float() takes besides is no number that VOC writes: 1_0, nan, digits of other scripts.
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
 def read_voc(read: Callable[[str, int], bytes], files: Sequence[str]) -> SourceTable:
@@ -39,6 +42,7 @@ def read_voc(read: Callable[[str, int], bytes], files: Sequence[str]) -> SourceT
         stem = PurePosixPath(file).stem
         try:
             root = _parse_file(read(file, _LARGEST_FILE))
+            _check_objects(root)
             size = _read_size(root)
         except (ReaderError, OSError) as error:
             refused.append(RefusedRow(file, "file", stem, "broken file", str(error)))
@@ -70,6 +74,15 @@ def _parse_file(data: bytes) -> Any:
     return root
 
 
+def _check_objects(root: Any) -> None:
+    # A file without objects says "clean": objects that are not where VOC has them must not be lost.
+    direct = set(root.findall("object"))
+    for element in root.iter():
+        name = element.tag.rpartition("}")[2].lower() if isinstance(element.tag, str) else ""
+        if (name == "object" and element not in direct) or (name == "bndbox" and not direct):
+            raise ReaderError(f"<{element.tag}> is not where VOC has it: <object> below the root")
+
+
 def _choose_name(stated: str | None, stem: str) -> str:
     # `filename` tells x.jpg from x.png, no more: copies often keep the name of their original.
     name = PurePosixPath((stated or "").strip().replace("\\", "/")).name
@@ -97,10 +110,6 @@ def _read_object(item: Any) -> SourceMark:
 
 def _read_number(element: Any, name: str) -> int:
     text = (element.findtext(name) or "").strip()
-    try:
-        value = float(text)
-        if abs(value) < 10**9:
-            return round(value)
-    except ValueError:
-        pass
+    if _NUMBER.fullmatch(text) and abs(float(text)) < 10**9:
+        return round(float(text))
     raise ReaderError(f"<{name}> is {text[:40]!r}, no number of pixels")
