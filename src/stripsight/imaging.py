@@ -37,7 +37,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from stripsight.errors import ImageError
 from stripsight.jpeg import has_zeroed_scan
-from stripsight.png import PNG_MAGIC, check_png_chunks
+from stripsight.png import PNG_MAGIC, check_png
 
 GreyImage = npt.NDArray[np.uint8]
 """`[H, W]`, uint8."""
@@ -236,7 +236,7 @@ def _decode_jpeg(data: bytes, header: ImageHeader) -> GreyImage:
 
 
 def _decode_png(data: bytes) -> GreyImage:
-    check_png_chunks(data)
+    check_png(data)
     try:
         with _open(data) as image:
             image.load()

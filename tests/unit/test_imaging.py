@@ -255,6 +255,97 @@ def test_png_with_a_wrong_checksum_or_without_its_end_is_refused():
         decode_grey(bytes(data))
 
 
+def pack_png(*chunks):
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*c) for c in (*chunks, (b"IEND", b"")))
+
+
+def grey_header(width, height, depth=8):
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+
+
+RAW = b"".join(b"\0" + row.tobytes() for row in make_pixels(20, 30))
+PACKED = zlib.compress(RAW)
+
+
+@pytest.mark.parametrize(
+    ("packed", "message"),
+    [
+        (zlib.compress(RAW[:310]), "310 bytes of pixels, its header means 620"),
+        (zlib.compress(RAW[:-1]), "619 bytes"),
+        (zlib.compress(RAW + b"\0"), "more bytes of pixels, its header means 620"),
+        (zlib.compress(bytes(10**8)), "more bytes"),
+        (zlib.compress(b""), "0 bytes"),
+        (PACKED[:-4], "the end of its pixel data is missing"),
+        (PACKED[:-4] + b"abcd", "incorrect data check"),
+        (PACKED[:200], "bytes of pixels"),
+    ],
+)
+def test_png_whose_pixel_data_do_not_fit_its_header_is_refused(packed, message):
+    with pytest.raises(ImageError, match=message):
+        decode_grey(make_png(30, 20, 8, 0, packed))
+
+
+@pytest.mark.parametrize("size", [(30, 20), (300, 200), (16_000, 4_000)])
+def test_png_with_a_second_header_is_refused(size):
+    data = pack_png(grey_header(30, 20), grey_header(*size), (b"IDAT", PACKED))
+    with pytest.raises(ImageError, match="must begin with its header and have only one"):
+        decode_grey(data)
+
+
+def test_png_whose_header_is_not_first_is_refused():
+    data = pack_png((b"tEXt", b"a\0b"), grey_header(30, 20), (b"IDAT", PACKED))
+    with pytest.raises(ImageError, match="begin with its header"):
+        decode_grey(data)
+
+
+def test_png_in_many_pieces_and_with_bytes_behind_its_stream_is_whole():
+    pieces = [(b"IDAT", PACKED[i : i + 7]) for i in range(0, len(PACKED), 7)]
+    whole = pack_png(grey_header(30, 20), *pieces, (b"IDAT", b""), (b"IDAT", b"behind"))
+    assert np.array_equal(decode_grey(whole + bytes(99)), make_pixels(20, 30))
+
+
+def pack_interlaced(pixels, depth):
+    """Adam7 by its table in PNG 8.2, as one string of pass numbers a row of 8 by 8."""
+    table = [
+        "16462646",
+        "77777777",
+        "56565656",
+        "77777777",
+        "36463646",
+        "77777777",
+        "56565656",
+        "77777777",
+    ]
+    height, width = pixels.shape
+    raw = b""
+    for number in "1234567":
+        for y in range(height):
+            row = [pixels[y, x] for x in range(width) if table[y % 8][x % 8] == number]
+            if row:
+                bits = "".join(f"{value:0{depth}b}" for value in row)
+                bits += "0" * (-len(bits) % 8)
+                raw += b"\0" + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 1)
+    return header, raw
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 2, 4, 8]))
+def test_interlaced_png_is_accepted_whole_and_refused_otherwise(height, width, depth):
+    pixels = np.random.default_rng(0).integers(0, 2**depth, (height, width))
+    header, raw = pack_interlaced(pixels, depth)
+    grey = decode_grey(pack_png((b"IHDR", header), (b"IDAT", zlib.compress(raw))))
+    assert np.array_equal(grey, pixels * 255 // (2**depth - 1))
+    for wrong in (raw[:-1], raw + b"\0"):
+        with pytest.raises(ImageError, match="bytes of pixels"):
+            decode_grey(pack_png((b"IHDR", header), (b"IDAT", zlib.compress(wrong))))
+
+
+def test_png_over_several_blocks_of_inflating_is_whole():
+    for value in (np.zeros((1024, 1024), np.uint8), make_pixels(700, 900)):
+        assert np.array_equal(decode_grey(encode(value, "PNG")), value)
+
+
 def test_flat_jpeg_with_runs_of_zero_bits_is_no_damage():
     flat = np.full((512, 2048), 127, dtype=np.uint8)
     assert np.ptp(decode_grey(encode(flat, optimize=True))) == 0
