@@ -95,11 +95,11 @@ class PreparedDataset:
         return labels
 
     def content_hash(self) -> str:
-        """sha256 over classes, image contents and annotations; where the data lie has no part."""
+        """sha256 over classes, images and annotations; where the image root lies has no part."""
         digest = hashlib.sha256()
         digest.update(json.dumps(self.classes.to_json(), sort_keys=True).encode())
         for table, columns in (
-            (self.images, ("id", "height", "width", "sha256", "labelled")),
+            (self.images, ("id", "file", "height", "width", "sha256", "labelled")),
             (self.annotations, ("image_id", "class_id", "kind", "rle")),
         ):
             rows = table[list(columns)].astype(object).where(table[list(columns)].notna(), None)

@@ -100,6 +100,7 @@ def test_content_hash_has_no_place_and_no_order(tmp_path):
     ("table", "column", "value"),
     [
         ("images", "sha256", "99"),
+        ("images", "file", "c.jpg"),
         ("images", "labelled", False),
         ("images", "height", 9),
         ("annotations", "class_id", 7),
@@ -131,6 +132,15 @@ def test_changed_tables_are_refused(tmp_path):
     dataset = make_dataset(tmp_path / "set")
     save_prepared(dataset)
     dataset.annotations.iloc[1:].to_parquet(tmp_path / "set" / "annotations.parquet")
+    with pytest.raises(DatasetError, match="do not match the hash"):
+        load_prepared(tmp_path / "set")
+
+
+def test_files_that_changed_places_are_refused(tmp_path):
+    dataset = make_dataset(tmp_path / "set")
+    save_prepared(dataset)
+    swapped = dataset.images.assign(file=dataset.images["file"].to_numpy()[::-1])
+    swapped.to_parquet(tmp_path / "set" / "images.parquet")
     with pytest.raises(DatasetError, match="do not match the hash"):
         load_prepared(tmp_path / "set")
 
