@@ -4,6 +4,7 @@ Nothing but `SEVERSTAL` knows the number four. The order of a class list is the 
 of every label matrix, logit vector and class map made from it.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,10 @@ from stripsight.errors import DataError, UnknownClassError
 
 # Okabe and Ito's palette without black: apart for the colour-blind, and of different grey in print.
 _COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+
+_LONGEST_NAME = 64
+# Control characters, surrogates, and what breaks a line: no table, file or terminal takes them.
+_UNWRITABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class ClassList:
     """The classes of one data set, in column order.
 
     Raises:
-        DataError: no class, or an id or name twice.
+        DataError: no class, an id or name twice, or a name that is none.
     """
 
     classes: tuple[DefectClass, ...]
@@ -38,6 +43,9 @@ class ClassList:
     def __post_init__(self) -> None:
         if not self.classes:
             raise DataError("the class list is empty: name at least one class")
+        for name in self.names:
+            if fault := find_fault_of_class_name(name):
+                raise DataError(fault)
         for what in ("id", "name"):
             values = [getattr(c, what) for c in self.classes]
             twice = sorted({str(v) for v in values if values.count(v) > 1})
@@ -107,6 +115,19 @@ class ClassList:
     def color(self, column: int) -> str:
         """Colour of a column as `#RRGGBB`; repeats after seven classes."""
         return _COLORS[column % len(_COLORS)]
+
+
+def find_fault_of_class_name(name: str) -> str | None:
+    """Why no class may have that name; None where one may."""
+    if not name.strip():
+        return "a class name is blank"
+    if len(name) > _LONGEST_NAME:
+        return (
+            f"the class name {name[:20]!a}... has {len(name):,} characters: at most {_LONGEST_NAME}"
+        )
+    if any(unicodedata.category(c) in _UNWRITABLE for c in name):
+        return f"the class name {name!a} holds control characters"
+    return None
 
 
 SEVERSTAL = ClassList(

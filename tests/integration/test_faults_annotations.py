@@ -521,3 +521,36 @@ def test_table_of_which_no_row_is_used_makes_nothing_clean(source, prepare, tmp_
     assert "every image would then be clean" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("label", ["99999999999", "1" + "0" * 60])
+def test_number_that_no_table_can_hold_is_refused_before_writing(source, prepare, tmp_path, label):
+    (source / "t.csv").write_text(f"image,labels\na.jpg,{label}\nb.jpg,1\n")
+    code, _, error = prepare()
+    assert code == 1
+    assert "too large" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_label_of_thousands_of_digits_is_a_refused_row(source, prepare):
+    (source / "t.csv").write_text(f"image,labels\na.jpg,{'9' * 5000}\nb.jpg,1\n")
+    code, account, _ = prepare("--skip-refused")
+    assert code == 0
+    assert_adds_up(account)
+    assert account["rows"]["refused_by_kind"] == {"unknown class": 1}
+    assert "5,000 characters" in account["rows"]["refused_rows"][0]["reason"]
+
+
+def test_class_title_that_is_no_text_is_a_refused_object(source, prepare):
+    (source / "ann").mkdir()
+    for name, title in (("a.jpg", "\ud800"), ("b.jpg", "rust")):
+        bar = {"exterior": [[1, 1], [5, 5]], "interior": []}
+        item = {"classTitle": title, "geometryType": "rectangle", "points": bar}
+        content = {"size": {"height": HEIGHT, "width": WIDTH}, "objects": [item]}
+        (source / "ann" / f"{name}.json").write_text(json.dumps(content))
+    code, account, _ = prepare("--skip-refused")
+    assert code == 0
+    assert_adds_up(account)
+    assert "control characters" in account["rows"]["refused_rows"][0]["reason"]
+    assert account["classes"].keys() == {"rust"}

@@ -11,7 +11,10 @@ def test_severstals_classes():
     assert SEVERSTAL.names == ("defect_1", "defect_2", "defect_3", "defect_4")
 
 
-@given(st.lists(st.text(min_size=1), min_size=1, max_size=9, unique=True))
+words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=64)
+
+
+@given(st.lists(words, min_size=1, max_size=9, unique=True))
 def test_json_form_is_read_back(names):
     classes = ClassList.from_names(names)
     assert ClassList.from_json(classes.to_json()) == classes
@@ -58,3 +61,14 @@ def test_name_that_is_a_number_wins_over_every_id(names):
 def test_ids_are_not_tried_where_a_name_is_a_number():
     with pytest.raises(UnknownClassError):
         ClassList.from_names(["0", "1", "2", "3"]).find("4")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a" * 65, "a\tb", "a\nb", "\ud800", "\u2028"])
+def test_name_that_is_none_is_refused_in_one_line(name):
+    with pytest.raises(DataError) as caught:
+        ClassList.from_names(["rust", name])
+    assert str(caught.value).isprintable()
+
+
+def test_longest_name():
+    assert ClassList.from_names(["a" * 64, "\N{GREEK SMALL LETTER ALPHA} 1"]).names[0] == "a" * 64

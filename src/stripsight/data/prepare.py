@@ -30,7 +30,9 @@ from stripsight.data.reconciliation import Reconciliation
 from stripsight.data.source import SourceTree, open_source
 from stripsight.errors import DataError, DatasetError, UsageError
 from stripsight.imaging import DEFAULT_LIMITS
-from stripsight.labels import SEVERSTAL, ClassList, DefectClass
+from stripsight.labels import SEVERSTAL, ClassList, DefectClass, find_fault_of_class_name
+
+_LARGEST_CLASS_ID = 2**31 - 1  # int32 in `ANNOTATION_COLUMNS`
 
 ReportProgress = Callable[[int, int], None]
 """Called with the number of images done and the number in all."""
@@ -122,7 +124,7 @@ def choose_classes(
     numbers keep themselves as ids, names are sorted.
 
     Raises:
-        DataError: none is stated and none is found.
+        DataError: none is stated and none is found, or one that is no class.
     """
     if stated is not None:
         return stated, "as stated"
@@ -132,8 +134,13 @@ def choose_classes(
         return SEVERSTAL, "Severstal's four (other classes: --classes)"
     if not keys:
         raise DataError("no annotation names a class: state them with --classes a,b,c")
+    for key in keys:
+        if fault := find_fault_of_class_name(key):
+            raise DataError(fault)
     if all(key.isdecimal() for key in keys):
         numbers = sorted({int(key) for key in keys})
+        if numbers[-1] > _LARGEST_CLASS_ID:
+            raise DataError(f"class {numbers[-1]} is too large: at most {_LARGEST_CLASS_ID}")
         classes = (DefectClass(n, f"class_{n}", f"class {n}") for n in numbers)
         return ClassList(tuple(classes)), "numbers found in the annotations"
     return ClassList.from_names(sorted(keys)), "names found in the annotations"

@@ -51,3 +51,10 @@ def test_classes_from_the_command_line_or_a_file(tmp_path):
         parse_classes(" , ")
     with pytest.raises(DataError, match="twice"):
         parse_classes("a,a")
+
+
+@pytest.mark.parametrize("key", ["9" * 5000, "99999999999", "a\nb"])
+def test_key_that_no_class_may_have_is_an_error(key):
+    table = SourceTable((), class_keys=frozenset({key, "1"}))
+    with pytest.raises(DataError, match=r"too large|at most 64|control characters"):
+        choose_classes("csv", table, None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from stripsight.data.readers.annotation import SourceTable
+from stripsight.data.readers.class_names import refuse_faulty_names
 from stripsight.data.readers.folders import look_like_classes, read_folders
 from stripsight.data.readers.kaggle import OLD_HEADER, read_kaggle, read_kaggle_old
 from stripsight.data.readers.supervisely import read_supervisely
@@ -108,6 +109,10 @@ def read_layout(tree: SourceTree, layout: Layout) -> SourceTable:
     Raises:
         ReaderError: a table that cannot be read at all.
     """
+    return refuse_faulty_names(_read_form(tree, layout))
+
+
+def _read_form(tree: SourceTree, layout: Layout) -> SourceTable:
     if layout.format == "folders":
         return read_folders(layout.image_files)
     if layout.format == "supervisely":

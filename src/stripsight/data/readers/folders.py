@@ -7,9 +7,8 @@ lies in no folder is not labelled.
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from stripsight.data.readers.annotation import SourceMark, SourceRow, SourceTable
-
-CLEAN_FOLDERS = frozenset({"clean", "ok", "good", "no_defect"})
+from stripsight.data.readers.annotation import RefusedRow, SourceMark, SourceRow, SourceTable
+from stripsight.data.readers.class_names import is_placeholder, means_clean
 
 _NOT_CLASSES = frozenset(
     {"ann", "data", "dataset", "image", "images", "img", "imgs", "jpegimages"}
@@ -19,14 +18,19 @@ _NOT_CLASSES = frozenset(
 
 def read_folders(images: Sequence[str]) -> SourceTable:
     """Read the labels from the images' paths: one row an image."""
-    rows = []
+    rows: list[SourceRow] = []
+    refused: list[RefusedRow] = []
     for file in images:
         folder = PurePosixPath(file).parent.name
         if not folder:
             continue
-        marks = () if folder.casefold() in CLEAN_FOLDERS else (SourceMark(folder, None),)
+        if is_placeholder(folder):
+            why = f"the folder's name {folder!r} says no class"
+            refused.append(RefusedRow(file, "folder", file, "unknown class", why))
+            continue
+        marks = () if means_clean(folder) else (SourceMark(folder, None),)
         rows.append(SourceRow(file, "folder", PurePosixPath(file).name, marks, beside=file))
-    return SourceTable(tuple(rows))
+    return SourceTable(tuple(rows), tuple(refused))
 
 
 def look_like_classes(images: Sequence[str]) -> bool:

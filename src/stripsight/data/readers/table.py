@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stripsight.data.readers.annotation import RefusedRow, SourceMark, SourceRow, SourceTable
+from stripsight.data.readers.class_names import is_placeholder, means_clean
 from stripsight.errors import ReaderError
 
 _BOM = b"\xef\xbb\xbf"
@@ -81,7 +82,9 @@ def find_columns(header: tuple[str, ...]) -> tuple[int, int] | None:
 
 
 def read_plain_table(data: bytes, file: str) -> SourceTable:
-    """Read `image,labels`: one row an image, labels separated by `|`, empty where it is clean.
+    """Read `image,labels`: one row an image, labels separated by `|`.
+
+    An empty cell, or a word such as `clean` alone in it, says that the image has no defect.
 
     Raises:
         ReaderError: the table cannot be read at all, or has no row.
@@ -154,7 +157,20 @@ def _read_plain_line(
         return refuse_line(file, line, image, "malformed row", f"an empty label in {cell[:60]!r}")
     if len(set(keys)) < len(keys):
         return refuse_line(file, line, image, "row twice", f"a label twice in {cell[:60]!r}")
-    return SourceRow(file, f"row {line.number}", image, tuple(SourceMark(k, None) for k in keys))
+    if fault := _find_fault_of_keys(keys):
+        return refuse_line(file, line, image, "unknown class", f"{fault} in {cell[:60]!r}")
+    marks = tuple(SourceMark(key, None) for key in keys if not means_clean(key))
+    return SourceRow(file, f"row {line.number}", image, marks)
+
+
+def _find_fault_of_keys(keys: list[str]) -> str | None:
+    if any(";" in key or "," in key for key in keys):
+        return "a `;` or `,` (labels are separated by `|`)"
+    if any(map(is_placeholder, keys)):
+        return "no label (an empty cell, or `clean`, is an image without a defect)"
+    if len(keys) > 1 and any(map(means_clean, keys)):
+        return '"no defect" beside a defect'
+    return None
 
 
 def _split_line(number: int, text: str) -> TableLine:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stripsight.data.readers.folders import read_folders
 from stripsight.data.readers.table import (
     find_columns,
     find_fault_of_name,
@@ -89,3 +90,30 @@ def test_plain_table_rows():
         ("b.jpg", []),
     ]
     assert not table.unlisted_is_clean
+
+
+@pytest.mark.parametrize("word", ["clean", "OK", "Good", "no_defect", "no defect", "No-Defect"])
+def test_words_for_no_defect_are_no_class(word):
+    (row,) = read_plain_table(f"image,labels\na.jpg,{word}\n".encode(), "t.csv").rows
+    assert row.marks == ()
+    (row,) = read_folders([f"{word}/a.jpg"]).rows
+    assert row.marks == ()
+
+
+@pytest.mark.parametrize("word", ["nan", "NULL", "None", "n/a", "-", "unknown", "?"])
+def test_placeholders_label_no_image(word):
+    (refused,) = read_plain_table(f"image,labels\na.jpg,{word}\n".encode(), "t.csv").refused
+    assert (refused.image, refused.kind) == ("a.jpg", "unknown class")
+
+
+def test_placeholder_as_a_folder_labels_no_image():
+    table = read_folders(["unknown/a.jpg", "rust/b.jpg"])
+    assert [row.image for row in table.rows] == ["b.jpg"]
+    assert [row.image for row in table.refused] == ["unknown/a.jpg"]
+
+
+@pytest.mark.parametrize("cell", ["rust;dent", '"rust,dent"', "rust|clean", "rust|nan"])
+def test_cell_that_is_no_list_of_labels_is_refused(cell):
+    (refused,) = read_plain_table(f"image,labels\na.jpg,{cell}\n".encode(), "t.csv").refused
+    assert refused.kind == "unknown class"
+    assert (";" in cell or "," in cell) == ("separated by `|`" in refused.reason)
