@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import shutil
 import zipfile
 import zlib
@@ -480,3 +481,35 @@ class TestRealData:
         rows = account["rows"]
         assert (rows["read"], rows["used"], rows["refused_because_missing"]) == (3801, 86, 3715)
         assert rows["read"] == rows["used"] + rows["refused"]
+
+
+@pytest.mark.parametrize("place", ["source", "destination", "parent", "link"])
+def test_path_that_is_no_text_is_refused_in_one_line(tmp_path, capsys, place):
+    bad = tmp_path / os.fsdecode(b"by\xffp")
+    source, out = tmp_path / "s", tmp_path / "out"
+    if place in {"source", "link"}:
+        source = bad
+    elif place == "destination":
+        out = bad
+    else:
+        out = bad / "out"
+    write_kaggle(source)
+    if place == "link":
+        source = tmp_path / "link"
+        source.symlink_to(bad)
+    code, _, error = prepare(capsys, source, out)
+    assert code == 2
+    assert "not UTF-8" in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_image_whose_name_is_no_text_is_refused_and_other_files_are_not(tmp_path, capsys):
+    source = write_kaggle(tmp_path / "s")
+    (source / os.fsdecode(b"notes\xff.txt")).write_text("x")
+    assert prepare(capsys, source, tmp_path / "one")[0] == 0
+    write_image(source / "train_images" / os.fsdecode(b"d\xff.jpg"))
+    code, _, error = prepare(capsys, source, tmp_path / "two")
+    assert code == 1
+    assert "rename it" in error
+    assert not (tmp_path / "two").exists()

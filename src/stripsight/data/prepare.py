@@ -27,7 +27,7 @@ from stripsight.data.prepared import PreparedDataset, save_prepared
 from stripsight.data.readers.annotation import SourceTable
 from stripsight.data.readers.detection import Layout, detect_layout, read_layout
 from stripsight.data.reconciliation import Reconciliation
-from stripsight.data.source import SourceTree, open_source
+from stripsight.data.source import SourceTree, check_is_text, open_source
 from stripsight.errors import DataError, DatasetError, UsageError
 from stripsight.imaging import DEFAULT_LIMITS
 from stripsight.labels import SEVERSTAL, ClassList, DefectClass, find_fault_of_class_name
@@ -79,10 +79,11 @@ def prepare_dataset(
         `skip_refused` is off.
 
     Raises:
-        UsageError: a source that does not exist.
+        UsageError: a source that does not exist, or a path that is no text.
         DataError: a source that cannot be read, or a destination that must not be touched.
         OSError: the destination cannot be written.
     """
+    check_is_text(destination)
     check_destination(destination, force=options.force)
     with open_source(sources) as tree:
         layout = detect_layout(tree, options.format)

@@ -14,6 +14,7 @@ from stripsight.imaging import IMAGE_SUFFIXES
 
 UNFINISHED = ".stripsight-unfinished"
 """Marks a destination that is being written."""
+_TAKEN = (*IMAGE_SUFFIXES, ".csv", ".json", ".xml", ".zip")
 
 
 class SourceTree(Protocol):
@@ -86,10 +87,12 @@ def open_source(paths: Sequence[Path]) -> Iterator[SourceTree]:
     """Open a folder, a zip, several zips, or a folder that holds nothing but zips.
 
     Raises:
-        UsageError: a path does not exist, or several that are not all zips.
+        UsageError: a path that does not exist or is no text, or several that are not all zips.
+        DataError: a folder that cannot be read, or holds an image whose name is no text.
         ArchiveError: a zip that must not be unpacked.
     """
     for path in paths:
+        check_is_text(path)
         if not path.exists():
             raise UsageError(f"{path} does not exist: give the folder or zip to prepare from")
     if len(paths) == 1 and paths[0].is_dir():
@@ -125,6 +128,21 @@ def read_file(path: Path, limit: int) -> bytes:
         return file.read(min(state.st_size, limit) + 1)
 
 
+def check_is_text(path: Path) -> None:
+    """Refuse a path that has no text: it could be neither shown nor written down.
+
+    Raises:
+        UsageError: bytes that are not UTF-8.
+    """
+    if not _is_text(str(path)) or not _is_text(os.path.realpath(path)):
+        raise UsageError(f"the path {os.path.realpath(path)!a} is not UTF-8: rename its folder")
+
+
+def _is_text(name: str) -> bool:
+    # Undecodable bytes of a file name are lone surrogates in Python.
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def is_image(name: str) -> bool:
     """Whether a path has the suffix of an image that can be read."""
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
@@ -140,8 +158,13 @@ def _walk(root: Path) -> Iterator[str]:
         seen.add(real)
         subfolders[:] = sorted(s for s in subfolders if not s.startswith((".", "__MACOSX")))
         for name in names:
-            if not name.startswith("."):
-                yield Path(folder, name).relative_to(root).as_posix()
+            if name.startswith("."):
+                continue
+            file = Path(folder, name).relative_to(root).as_posix()
+            if _is_text(file):
+                yield file
+            elif file.lower().endswith(_TAKEN):
+                raise DataError(f"{root}: the file name {file!a} is not UTF-8: rename it")
 
 
 def _raise(error: OSError) -> None:
