@@ -212,7 +212,7 @@ def test_empty_cell_in_a_table_is_one_line(check, root):
     frame.to_parquet(root / "images.parquet")
     code, _, error = check()
     assert code == 1
-    assert "a cell is empty" in error
+    assert "a cell of column 'sha256' is empty" in error
 
 
 def test_long_lists_are_cut_after_twenty(tmp_path, capsys):

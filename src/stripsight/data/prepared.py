@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stripsight.atomic import write_atomically
 from stripsight.errors import DataError, DatasetError
@@ -48,6 +50,16 @@ ANNOTATION_COLUMNS = {
     "rle": "string",
     "area": "Int64",
 }
+
+_MAY_BE_EMPTY = {"rle", "area"}
+_ARROW_TYPES = {
+    "string": (pa.string(), pa.large_string()),
+    "bool": (pa.bool_(),),
+    "int32": (pa.int32(),),
+    "Int64": (pa.int64(),),
+}
+# What pyarrow is known to raise on damaged bytes.
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -208,10 +220,23 @@ def count_labels(dataset: PreparedDataset) -> dict[str, Any]:
 
 
 def _read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:
+    """The columns, of just the types they were written with: a cast would hide a wrong value."""
     try:
-        table = pd.read_parquet(path)[list(columns)].astype(columns)
-        if table.drop(columns=["rle", "area"], errors="ignore").isna().any(axis=None):
-            raise ValueError("a cell is empty that must not be")
-        return table
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path.name} cannot be read ({error})") from error
+        table = pq.read_table(pa.BufferReader(path.read_bytes()))
+        for name, dtype in columns.items():
+            if table.schema.names.count(name) != 1:
+                raise ValueError(f"column {name!r} is missing or there twice")
+            if table.schema.field(name).type not in _ARROW_TYPES[dtype]:
+                kind = str(table.schema.field(name).type)[:40]
+                raise ValueError(f"column {name!r} is {kind}, {dtype.lower()} is expected")
+            if name not in _MAY_BE_EMPTY and table.column(name).null_count:
+                raise ValueError(f"a cell of column {name!r} is empty")
+        table = table.select(list(columns))
+        table.validate(full=True)
+        # Not through float64, as empty cells among integers would go by themselves.
+        nullable = {pa.int64(): pd.Int64Dtype()}
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=nullable.get)
+        return frame.astype(columns)
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetError(f"{path.name} cannot be read ({reason})") from error

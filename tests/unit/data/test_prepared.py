@@ -123,7 +123,8 @@ def test_repeated_id_and_unknown_class_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="id twice"):
         load_prepared(tmp_path / "set")
     save_prepared(dataset)
-    dataset.annotations.assign(class_id=5).to_parquet(tmp_path / "set" / "annotations.parquet")
+    strange = dataset.annotations.assign(class_id=5).astype(ANNOTATION_COLUMNS)
+    strange.to_parquet(tmp_path / "set" / "annotations.parquet")
     with pytest.raises(DatasetError, match=r"dataset\.json lacks"):
         load_prepared(tmp_path / "set")
 
@@ -143,6 +144,66 @@ def test_files_that_changed_places_are_refused(tmp_path):
     swapped.to_parquet(tmp_path / "set" / "images.parquet")
     with pytest.raises(DatasetError, match="do not match the hash"):
         load_prepared(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values", "message"),
+    [
+        ("images", "height", [4 + 2**32] * 3, "'height' is int64, int32 is expected"),
+        ("images", "height", [4.4] * 3, "'height' is double, int32"),
+        ("images", "height", [[4]] * 3, "'height' is list"),
+        ("images", "labelled", ["True", "", "True"], "'labelled' is (large_)?string, bool"),
+        ("images", "labelled", [1, 0, 1], "'labelled' is int64, bool"),
+        ("images", "labelled", pd.array([True, None, True], "boolean"), "'labelled' is empty"),
+        ("images", "sha256", [b"00", b"11", b"22"], "'sha256' is binary, string"),
+        ("images", "id", [{"a": 1}] * 3, "'id' is struct"),
+        ("images", "file", ["a.jpg", None, "c.jpg"], "'file' is empty"),
+        ("annotations", "class_id", [3 + 2**32, 7, 7], "'class_id' is int64"),
+        ("annotations", "area", ["2", None, "1"], "'area' is (large_)?string, int64"),
+    ],
+)
+def test_a_column_of_another_type_is_refused_and_not_cast(tmp_path, table, column, values, message):
+    dataset = make_dataset(tmp_path / "set")
+    save_prepared(dataset)
+    frame = getattr(dataset, table).assign(**{column: values})
+    frame.to_parquet(tmp_path / "set" / f"{table}.parquet", index=False)
+    with pytest.raises(DatasetError, match=message) as caught:
+        load_prepared(tmp_path / "set")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_column_and_bytes_that_are_no_text_are_refused(tmp_path):
+    dataset = make_dataset(tmp_path / "set")
+    save_prepared(dataset)
+    path = tmp_path / "set" / "images.parquet"
+    whole = path.read_bytes()
+    dataset.images.drop(columns="file").to_parquet(path, index=False)
+    with pytest.raises(DatasetError, match="'file' is missing"):
+        load_prepared(tmp_path / "set")
+    path.write_bytes(whole.replace(b"x/b.jpg", b"x/\xff.jpg"))
+    with pytest.raises(DatasetError, match=r"images\.parquet cannot be read") as caught:
+        load_prepared(tmp_path / "set")
+    assert "\n" not in str(caught.value)
+
+
+def test_flipped_bits_of_a_table_are_one_line_or_harmless(tmp_path):
+    dataset = make_dataset(tmp_path / "set")
+    save_prepared(dataset)
+    path = tmp_path / "set" / "images.parquet"
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    messages = []
+    for _ in range(100):
+        damaged = bytearray(whole)
+        for position in generator.integers(0, len(whole), 3):
+            damaged[position] ^= 1 << generator.integers(0, 8)
+        path.write_bytes(damaged)
+        try:
+            load_prepared(tmp_path / "set")
+        except DatasetError as error:
+            messages.append(str(error))
+    assert len(messages) > 30
+    assert not [message for message in messages if "\n" in message]
 
 
 def test_folder_that_is_no_data_set_names_the_command(tmp_path):
