@@ -13,6 +13,7 @@ from stripsight.data.readers.annotation import SourceTable
 from stripsight.data.readers.class_names import refuse_faulty_names
 from stripsight.data.readers.folders import look_like_classes, read_folders
 from stripsight.data.readers.kaggle import OLD_HEADER, read_kaggle, read_kaggle_old
+from stripsight.data.readers.misfits import explain_misfits
 from stripsight.data.readers.supervisely import read_supervisely
 from stripsight.data.readers.table import find_columns, read_plain_table, read_table
 from stripsight.data.readers.voc import read_voc
@@ -94,7 +95,8 @@ def detect_layout(tree: SourceTree, wanted: str | None = None) -> Layout:
         candidates = [_Candidate("folders", ())]
     if not candidates:
         what = f"annotation of the form {wanted}" if wanted else "annotation of any known form"
-        raise DataError(f"{tree.title} holds no {what} (known: {', '.join(FORMATS)})")
+        looked_at = explain_misfits(tree, _NO_ANNOTATION)
+        raise DataError(f"{tree.title} holds no {what} (known: {', '.join(FORMATS)}){looked_at}")
     chosen, reason = _choose(tree, candidates, "given by --format" if wanted else "detected")
     folder, images = _find_images(every_image, chosen)
     elsewhere = len(every_image) - len(images)

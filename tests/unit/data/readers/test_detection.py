@@ -119,3 +119,36 @@ def test_folders_without_a_defect(folder):
 
 def test_image_in_no_folder_has_no_row():
     assert read_folders(["a.jpg"]).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("t.csv", "image,labels\n".encode("utf-16"), "t.csv: UTF-16"),
+        ("t.csv", b"image;labels\na.jpg;rust\n", "separated by semicolons"),
+        ("t.csv", b"image\tlabels\n", "separated by tabs"),
+        ("t.csv", b"picture,kind\n", "its columns are 'picture, kind'"),
+        ("t.csv", b"", "no header"),
+        ("t.csv", b"b\xe9,labels\n", "not UTF-8"),
+        ("coco.json", b"{}", "not named as its image"),
+        ("a.xml", b"<other/>", "no <annotation>"),
+        ("a.xml", "<annotation/>".encode("utf-16"), "UTF-16"),
+        ("t.xlsx", b"PK", "save it as .csv"),
+        ("readme", b"", "no file ends in .csv"),
+    ],
+)
+def test_what_was_looked_at_and_why_it_did_not_fit(name, content, reason):
+    with pytest.raises(DataError) as caught:
+        detect_layout(make_tree(["a.jpg", (name, content)]))
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_form_that_is_there_is_named_where_another_is_wanted():
+    with pytest.raises(DataError, match=r"t\.csv: one of another form"):
+        detect_layout(make_tree(["a.jpg", ("t.csv", PLAIN)]), "voc")
+
+
+def test_only_the_first_misfits_are_named():
+    with pytest.raises(DataError, match="and 7 more"):
+        detect_layout(make_tree(["a.jpg", *((f"{i}.csv", b"x,y\n") for i in range(10))]))
