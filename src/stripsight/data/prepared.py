@@ -16,6 +16,7 @@ How the tables come about is `prepare.py`'s business; whether they still hold is
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def read_tables(root: Path) -> tuple[PreparedDataset, str]:
             f"{root} is no prepared data set (no dataset.json):"
             f" run `stripsight data prepare SOURCE {root}`"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{root / 'dataset.json'} cannot be read: {error}") from error
     if not isinstance(manifest, dict):
         raise DatasetError(f"{root / 'dataset.json'} is damaged: an object is expected")
@@ -197,13 +198,16 @@ def read_tables(root: Path) -> tuple[PreparedDataset, str]:
             name=str(manifest["name"]),
             source_format=str(manifest["source_format"]),
             classes=ClassList.from_json(manifest["classes"]),
-            image_root=root / manifest["image_root"],
+            image_root=root / _parse_image_root(manifest["image_root"]),
             images=_read_table(root / "images.parquet", IMAGE_COLUMNS),
             annotations=_read_table(root / "annotations.parquet", ANNOTATION_COLUMNS),
             reconciliation=manifest["reconciliation"],
         )
         recorded_hash = manifest["content_hash"]
-    except (KeyError, TypeError, DataError) as error:
+    except KeyError as error:
+        message = f"{root} is damaged: dataset.json lacks {error}; prepare it again"
+        raise DatasetError(message) from error
+    except (TypeError, ValueError, OverflowError, DataError) as error:
         raise DatasetError(f"{root} is damaged: {error}; prepare it again") from error
     return dataset, str(recorded_hash)
 
@@ -217,6 +221,13 @@ def count_labels(dataset: PreparedDataset) -> dict[str, Any]:
         "clean": int((labels.sum(axis=1) == 0).sum()),
         "classes": dict(zip(dataset.classes.names, labels.sum(axis=0).tolist(), strict=True)),
     }
+
+
+def _parse_image_root(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"image_root {str(value)[:80]!r} is no path")
+    os.fsencode(value)  # half a surrogate pair is no path either
+    return value
 
 
 def _read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:

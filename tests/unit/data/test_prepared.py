@@ -211,6 +211,33 @@ def test_folder_that_is_no_data_set_names_the_command(tmp_path):
         load_prepared(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"id": 7', '"id": Infinity'),
+        ('"id": 7', '"id": 1e999'),
+        ('"id": 7', '"id": NaN'),
+        ('"id": 7', '"id": ' + "9" * 5000),
+        ('"id": 7', '"number": 7'),
+        ('"image_root": "images"', r'"image_root": "\u0000"'),
+        ('"image_root": "images"', r'"image_root": "\ud800"'),
+        ('"image_root": "images"', '"image_root": 5'),
+        ('"image_root": "images"', '"images": "images"'),
+        ('"reconciliation": {', '"reconciliation": ' + "[" * 100_000),
+    ],
+)
+def test_manifest_of_odd_values_is_one_line(tmp_path, old, new):
+    save_prepared(make_dataset(tmp_path / "set"))
+    path = tmp_path / "set" / "dataset.json"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(DatasetError) as caught:
+        load_prepared(tmp_path / "set")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
 def test_other_schema_version_is_refused(tmp_path):
     save_prepared(make_dataset(tmp_path / "set"))
     manifest = json.loads((tmp_path / "set" / "dataset.json").read_bytes())
