@@ -142,6 +142,11 @@ FAULTS = {
         "split",
         "mine.csv",
     ),
+    "split without test": (
+        write_split("id,split\na.jpg,train\nb.jpg,train\nc.jpg,validation\n"),
+        "empty part",
+        "mine.csv",
+    ),
     "split header": (write_split("a.jpg,train\n"), "split", "mine.csv"),
 }
 

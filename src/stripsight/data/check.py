@@ -15,7 +15,7 @@ from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_imag
 from stripsight.data.prepared import KINDS, PreparedDataset, read_tables
 from stripsight.data.rle import parse_runs
 from stripsight.data.source import UNFINISHED, read_file
-from stripsight.data.splits import load_split
+from stripsight.data.splits import PARTS, load_split
 from stripsight.errors import DatasetError, RunLengthError, SplitError
 
 _SHOWN = 20
@@ -201,9 +201,14 @@ def _find_shape_fault(row: Any, height: int, width: int) -> str | None:
 def _check_splits(dataset: PreparedDataset, names: list[str]) -> Iterator[Finding]:
     for name in names:
         try:
-            load_split(dataset, name)
+            split = load_split(dataset, name)
         except SplitError as error:
             yield _error("split", f"splits/{name}.csv", str(error))
+            continue
+        for part in PARTS:
+            if not split.ids(part):
+                message = f"no image is in {part}: training and evaluation need all three parts"
+                yield _error("empty part", f"splits/{name}.csv", message)
 
 
 def _check_image(row: Any, image: ImageFacts | UnreadableImage) -> Iterator[Finding]:
