@@ -229,6 +229,8 @@ def _read_assignment(path: Path) -> dict[str, str]:
         raise SplitError(f"{path}: the first line must be `id,split`")
     assignment: dict[str, str] = {}
     for number, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue  # a blank line, as editors leave at the end
         if len(row) != len(_HEADER):
             raise SplitError(f"{path}, line {number}: {len(row)} cells, 2 are expected")
         image_id, part = row

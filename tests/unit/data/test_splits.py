@@ -107,6 +107,14 @@ def test_byte_order_mark_and_windows_line_ends_are_read(prepared, stored):
     assert load_split(prepared, "holdout") == stored
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_behind_the_header_are_passed_over(prepared, stored, end):
+    path = prepared.root / "splits" / "holdout.csv"
+    lines = path.read_text().splitlines()
+    path.write_bytes(end.join([*lines[:3], "", *lines[3:], "", "", ""]).encode())
+    assert load_split(prepared, "holdout") == stored
+
+
 @pytest.mark.parametrize(
     ("new", "message"),
     [
