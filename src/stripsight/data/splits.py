@@ -199,7 +199,7 @@ def load_split(dataset: PreparedDataset, name: str) -> Split:
             assignment=assignment,
             dataset_hash=record.get("dataset_hash"),
         )
-    except (TypeError, ValueError, IndexError, KeyError) as error:
+    except (TypeError, ValueError, OverflowError, LookupError) as error:
         raise SplitError(
             f"{path.with_suffix('.json')} is damaged ({error!r}): make the split again"
         ) from error
@@ -250,7 +250,7 @@ def _read_record(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SplitError(f"{path} is damaged ({error}): make the split again") from error
     if not isinstance(record, dict) or not record:
         raise SplitError(f"{path} is damaged (an object is expected): make the split again")

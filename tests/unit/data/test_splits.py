@@ -154,7 +154,17 @@ def test_damaged_tables_are_refused(prepared, stored, content):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b'{"fractions": [1], "seed": 0}', b'{"seed": "x"}']
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"fractions": [1], "seed": 0}',
+        b'{"seed": "x"}',
+        b'{"seed": Infinity}',
+        b"[" * 100_000,
+    ],
+    ids=lambda content: content[:20].decode(),
 )
 def test_damaged_records_are_refused(prepared, stored, content):
     (prepared.root / "splits" / "holdout.json").write_bytes(content)
