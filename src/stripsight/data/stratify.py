@@ -15,8 +15,9 @@ from stripsight.errors import SplitError
 
 PARTS = ("train", "validation", "test")
 
-# How much an uneven class counts against an uneven label combination. Measured on Severstal's
-# 12,568 label sets, where 2 to 10 keep every class within 1.2 % of its prevalence.
+# How much an uneven class counts against an uneven label combination. On Severstal's 12,568 label
+# sets with 44 near-duplicate pairs every class stays within 1.2 % of its prevalence; with simulated
+# coils of about 10 images, within 2.6 % (benchmarks/RESULTS.md).
 _CLASS_WEIGHT = 4.0
 
 Counts = npt.NDArray[np.int64]
