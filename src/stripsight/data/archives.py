@@ -19,6 +19,8 @@ from stripsight.errors import ArchiveError
 
 _NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _LONGEST_NAME = 255
+# Linux takes 4,096 for the whole path, the destination's own included.
+_LONGEST_PATH = 2048
 _IGNORED = ("__MACOSX/",)
 
 
@@ -159,6 +161,8 @@ def _find_fault(member: zipfile.ZipInfo, limits: ArchiveLimits) -> str | None:
         return "leaves the archive's root or is no plain path"
     if not name.isprintable() or any(len(part.encode()) > _LONGEST_NAME for part in parts):
         return "holds control characters or is too long"
+    if len(name.encode()) > _LONGEST_PATH:
+        return f"is a path of {len(name.encode()):,} bytes: at most {_LONGEST_PATH:,}"
     mode = member.external_attr >> 16
     if mode and stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "is a link or a device"

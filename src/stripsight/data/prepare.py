@@ -134,7 +134,9 @@ def choose_classes(
     if form in {"kaggle", "kaggle-old", "supervisely"} and keys & known:
         return SEVERSTAL, "Severstal's four (other classes: --classes)"
     if not keys:
-        raise DataError("no annotation names a class: state them with --classes a,b,c")
+        first = next(iter(table.refused), None)
+        why = f" (first refused: {first.file}, {first.place}: {first.reason})" if first else ""
+        raise DataError(f"no annotation names a class{why}: state them with --classes a,b,c")
     for key in keys:
         if fault := find_fault_of_class_name(key):
             raise DataError(fault)
@@ -193,7 +195,7 @@ def _write(
     except OSError as error:
         raise DatasetError(
             f"{destination} cannot be written ({error.strerror or error}); nothing reads it as a"
-            " data set, and the same command completes it"
+            " data set: once that is mended, the same command completes it"
         ) from error
 
 

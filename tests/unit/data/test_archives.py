@@ -53,6 +53,7 @@ def test_members_are_read_byte_for_byte(tmp_path):
         ("\\\\host\\share\\evil.jpg", "backslash"),
         ("img/a\n.jpg", "control characters"),
         ("x" * 300 + ".jpg", "too long"),
+        ("d/" * 1050 + "a.jpg", "a path of 2,105 bytes"),
         ("inner.zip", "archive in the archive"),
         ("inner.TAR", "archive in the archive"),
         ("img.tar.gz", "archive in the archive"),

@@ -1,7 +1,7 @@
 import pytest
 
 from stripsight.data.prepare import choose_classes, parse_classes
-from stripsight.data.readers.annotation import SourceMark, SourceRow, SourceTable
+from stripsight.data.readers.annotation import RefusedRow, SourceMark, SourceRow, SourceTable
 from stripsight.errors import DataError, UsageError
 from stripsight.labels import SEVERSTAL, ClassList
 
@@ -58,3 +58,9 @@ def test_key_that_no_class_may_have_is_an_error(key):
     table = SourceTable((), class_keys=frozenset({key, "1"}))
     with pytest.raises(DataError, match=r"too large|at most 64|control characters"):
         choose_classes("csv", table, None)
+
+
+def test_where_every_row_is_refused_the_first_reason_is_named():
+    refused = RefusedRow("t.csv", "row 2", "a.jpg", "unknown class", "no label in 'nan'")
+    with pytest.raises(DataError, match=r"t\.csv, row 2: no label in 'nan'"):
+        choose_classes("csv", SourceTable((), (refused,)), None)
