@@ -16,6 +16,8 @@ The rules:
     EXIF that cannot be read        accepted: no viewer can have turned the image by it
     another size than the contract  refused (`expected_size`)
     other formats                   refused, whatever the file is called
+    damaged                         refused as far as it shows (`jpeg.py`, `png.py` say how far)
+    bytes behind the end            ignored
 
 Resizing and normalisation are not done here; they belong to the network's contract.
 """

@@ -7,6 +7,8 @@ content and are ignored, as in every viewer.
 The limit: the refinement scans of a progressive JPEG hold bits of the coefficients themselves. A
 zeroed stretch is seen from 128 bytes on in the AC scans, and not at all in the DC scan, where a
 black border is as long a run of zeros; there it costs a block the last bit of its mean brightness.
+Nor can a progressive file be seen to lack its last scans when it ends with EOI: it is a whole file
+of lower quality.
 
 Decoding, and every rule on what is accepted, are `imaging.py`'s business.
 """

@@ -230,6 +230,19 @@ def test_zeroed_stretch_of_a_progressive_jpeg_is_refused_but_in_its_dc_refinemen
     assert len(refused) >= 4
 
 
+def test_zeroed_stretch_of_a_progressive_jpeg_that_libjpeg_passes_over_is_refused():
+    data = encode(make_pixels(256, 512), quality=90, progressive=True)
+    passed_over = 0
+    for start in range(len(data) // 2, len(data) - 600, 997):
+        damaged = data[:start] + bytes(512) + data[start + 512 :]
+        with suppress(ValueError):
+            simplejpeg.decode_jpeg(damaged, colorspace="GRAY", strict=True)
+            passed_over += 1
+        with pytest.raises(ImageError):
+            decode_grey(damaged)
+    assert passed_over > 0
+
+
 def test_progressive_strip_with_a_black_border_is_no_damage():
     pixels = make_pixels(256, 1600)
     pixels[:, 300:] = 0
