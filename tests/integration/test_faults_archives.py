@@ -347,7 +347,7 @@ def test_only_recorded_images_are_deleted(tmp_path, capsys, good_members, state)
     (out / "images" / "holiday.jpg").write_bytes(b"mine")
     if state == "unfinished":
         (out / "dataset.json").unlink()
-        (out / ".stripsight-unfinished").write_text("")
+        (out / ".stripsight-unfinished").write_text("a.jpg\n")
     other = [
         ("train.csv", f"{HEADER}b.jpg,2,1 5\n".encode()),
         ("train_images/b.jpg", make_jpeg(tmp_path / "b.jpg", 5)),
@@ -433,3 +433,21 @@ def test_longest_name_that_a_file_may_have_is_unpacked(tmp_path, capsys, good_me
     code, error = prepare(capsys, write_zip(tmp_path / "a.zip", members), tmp_path / "out")
     assert code == 0, error
     assert load_prepared(tmp_path / "out").images["id"].tolist() == [name]
+
+
+def test_images_named_as_those_of_a_folder_elsewhere_are_not_deleted(
+    tmp_path, capsys, good_members
+):
+    source, out = tmp_path / "source", tmp_path / "out"
+    archive = write_zip(tmp_path / "a.zip", good_members)
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(source)
+    assert prepare(capsys, source, out)[0] == 0
+    (out / "images").mkdir()
+    (out / "images" / "a.jpg").write_bytes(b"mine")
+    other = [
+        ("train.csv", f"{HEADER}b.jpg,2,1 5\n".encode()),
+        ("train_images/b.jpg", make_jpeg(tmp_path / "b.jpg", 5)),
+    ]
+    assert prepare(capsys, write_zip(tmp_path / "b.zip", other), out, "--force")[0] == 0
+    assert (out / "images" / "a.jpg").read_bytes() == b"mine"

@@ -82,8 +82,8 @@ def claim_destination(root: Path, *, force: bool, keep_marker: bool = False) -> 
             marker.unlink()
 
 
-def record_planned(marker: BinaryIO, files: Collection[str]) -> None:
-    """Note in the marker what is going to be unpacked, before it is, below what it holds."""
+def record_images(marker: BinaryIO, files: Collection[str]) -> None:
+    """Note in the marker what below `images/` is ours, or is going to be, after what it holds."""
     marker.seek(0, os.SEEK_END)
     marker.write("".join(f"{file}\n" for file in sorted(files)).encode())
     marker.flush()
@@ -91,12 +91,14 @@ def record_planned(marker: BinaryIO, files: Collection[str]) -> None:
 
 
 def find_own_images(root: Path, marker: BinaryIO) -> set[str]:
-    """Paths below `images/` that an earlier run unpacked or was about to, by its own records."""
+    """Paths below `images/` that the marker notes, and those that a whole data set unpacked."""
     marker.seek(0)
     own = set(marker.read().decode("utf-8", "replace").splitlines())
-    # None, or a damaged one: nothing more is known to be ours then, and nothing more is deleted.
-    with suppress(OSError, ValueError, KeyError):
-        own |= set(pd.read_parquet(root / "images.parquet")["file"].astype(str))
+    # A damaged one tells of nothing that is ours, and nothing more is deleted.
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        # Of images that stayed in a folder elsewhere, those of the same name here are not ours.
+        if json.loads((root / "dataset.json").read_bytes())["image_root"] == "images":
+            own |= set(pd.read_parquet(root / "images.parquet")["file"].astype(str))
     return own
 
 

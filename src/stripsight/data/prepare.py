@@ -18,7 +18,7 @@ from stripsight.data.destination import (
     claim_destination,
     find_own_images,
     is_inside,
-    record_planned,
+    record_images,
     remove_images,
 )
 from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
@@ -208,6 +208,8 @@ def _fill(
     name: str | None,
     marker: BinaryIO,
 ) -> None:
+    own = find_own_images(root, marker)
+    record_images(marker, own)
     (root / "dataset.json").unlink(missing_ok=True)
     for split in (root / "splits").glob("*.*"):
         if split.suffix in {".csv", ".json"}:
@@ -215,8 +217,8 @@ def _fill(
     if tree.folder is None:
         image_root = root / "images"
         wanted = dict(zip(joined.images["file"], joined.images["sha256"], strict=True))
-        remove_images(image_root, find_own_images(root, marker), keep=wanted)
-        record_planned(marker, wanted)
+        remove_images(image_root, own, keep=wanted)
+        record_images(marker, wanted)
         _unpack(tree, layout, wanted, image_root)
     else:
         image_root = tree.folder / layout.image_folder
