@@ -3,6 +3,7 @@
 import csv
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,12 +29,13 @@ DefectModule.training_step = fatal
 
 KILLED_IN_WRITE = """
 import stripsight.atomic
+from pathlib import Path
+target = stripsight.atomic.name_temporary(Path("last.ckpt")).stem
 writes = []
 sync = os.fsync
 def fatal(handle):
-    name = os.readlink(f"/proc/self/fd/{handle}")
-    writes.append(name)
-    if "last.ckpt" in name and sum("last.ckpt" in w for w in writes) == 2:
+    writes.append(target in os.readlink(f"/proc/self/fd/{handle}"))
+    if writes[-1] and sum(writes) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     sync(handle)
 stripsight.atomic.os.fsync = fatal
@@ -244,8 +246,6 @@ def test_a_damaged_checkpoint_is_refused_by_every_command(
     capsys: pytest.CaptureFixture[str],
     damage: str,
 ) -> None:
-    import shutil
-
     run, witness = tmp_path / "run", tmp_path / "it-ran"
     shutil.copytree(tiny_run, run)
     for name in ("best.ckpt", "last.ckpt"):
@@ -283,3 +283,133 @@ def test_a_full_disk_leaves_the_old_files(
     assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == 0
     assert run_command(["train", "--resume", str(run)]) == 0
     assert_same_run(tiny_run, run)
+
+
+def test_a_run_that_was_moved_keeps_its_best_epoch(
+    tiny_run: Path, tiny_overrides: list[str], tmp_path: Path
+) -> None:
+    killed = run_in_process(
+        KILLED_IN_EPOCH, ["train", *tiny_overrides, "--run", str(tmp_path / "a")]
+    )
+    assert killed.returncode == -signal.SIGKILL
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert run_command(["train", "--resume", str(tmp_path / "b")]) == 0
+    assert_same_run(tiny_run, tmp_path / "b")
+
+
+def test_a_folder_in_use_is_refused(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stripsight.training.lock import lock_run
+
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    with lock_run(run):
+        assert run_command(["train", "--resume", str(run)]) == 1
+    assert "another process is training in" in capsys.readouterr().err
+
+
+def test_another_runs_checkpoint_is_refused(
+    tiny_run: Path, tiny_overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, run = tmp_path / "other", tmp_path / "run"
+    words = [*tiny_overrides, "training.num_epochs=1", "training.seed=7", "--run", str(other)]
+    assert run_command(["train", *words]) == 0
+    shutil.copytree(tiny_run, run)
+    shutil.copy(other / "checkpoints" / "best.ckpt", run / "checkpoints" / "best.ckpt")
+    assert run_command(["evaluate", str(run)]) == 1
+    assert "belongs to another run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (("seed: 0\n", "seed: 5\n"), "config.yaml was changed"),
+        (("backbone: test_resnet", "backbone: resnet18"), "config.yaml was changed"),
+        (("dropout: 0.1", "dropout: [0.1"), "cannot be used"),
+    ],
+)
+def test_an_edited_configuration_is_not_resumed(
+    tiny_overrides: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    edit: tuple[str, str],
+    message: str,
+) -> None:
+    run = tmp_path / "run"
+    run_in_process(KILLED_IN_EPOCH, ["train", *tiny_overrides, "--run", str(run)])
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace(*edit))
+    assert run_command(["train", "--resume", str(run)]) in (1, 2)
+    assert message in capsys.readouterr().err
+
+
+def test_a_lost_best_checkpoint_is_said_before_training_goes_on(
+    tiny_overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run_in_process(KILLED_IN_EPOCH, ["train", *tiny_overrides, "--run", str(run)])
+    (run / "checkpoints" / "best.ckpt").unlink()
+    capsys.readouterr()
+    assert run_command(["train", "--resume", str(run)]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert "best.ckpt of epoch 1 is gone" in lines[-1]
+    assert not [line for line in lines if line.startswith("epoch")]
+
+
+def test_weights_that_break_in_the_last_step_are_no_checkpoint(
+    tiny_overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["training.learning_rate=1e30", "training.num_epochs=1", "training.batch_size=1000",
+             "training.warmup_fraction=0", "--run", str(tmp_path / "run")]  # fmt: skip
+    assert run_command(["train", *tiny_overrides, *words]) == 1
+    assert "outputs of epoch 1 are not finite" in capsys.readouterr().err
+    assert not list((tmp_path / "run").rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize(
+    "content", ["{", '{"schema_version": 1}', "[]", '{"schema_version": 1, "finished": 3}']
+)
+def test_a_damaged_provenance_is_one_line(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    (run / "provenance.json").write_text(content)
+    for words in (["train", "--resume", str(run)], ["evaluate", str(run)]):
+        assert run_command(words) == 1
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert "provenance.json" in line
+
+
+def test_a_damaged_log_is_one_line(
+    tiny_overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run_in_process(KILLED_IN_EPOCH, ["train", *tiny_overrides, "--run", str(run)])
+    (run / "metrics.csv").write_text("epoch,step\nx,1\n")
+    assert run_command(["train", "--resume", str(run)]) == 1
+    assert "metrics.csv is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["training.accelerator=gpu"], "PyTorch sees no GPU"),
+        (
+            ["training.batch_size=1", "data.image_size=[32,32]", "data.allow_distortion=true"],
+            "batch normalisation",
+        ),
+    ],
+)
+def test_what_the_machine_or_the_batch_cannot_do_is_one_line(
+    tiny_overrides: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    if "gpu" in words[0] and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert run_command(["train", *tiny_overrides, *words, "--run", str(tmp_path / "run")]) in (1, 2)
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]

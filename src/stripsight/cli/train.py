@@ -53,10 +53,12 @@ def train(
             summary = resume_run(folder, show_bar=sys.stderr.isatty())
         else:
             summary = start_run(config, folder, show_bar=sys.stderr.isatty())
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, OSError) as error:
         if (folder / "provenance.json").exists():
             typer.echo(f"go on with: stripsight train --resume {folder}", err=True)
-        raise typer.Exit(130) from interrupt
+        if isinstance(error, OSError):
+            raise
+        raise typer.Exit(130) from error
     typer.echo(
         f"best epoch {summary.best_epoch}, macro AP {summary.best_macro_ap:.4f} on the validation"
         f" split\nrun folder {summary.run}\nnext: stripsight evaluate {summary.run}"

@@ -50,8 +50,8 @@ def load_config(path: Path) -> Config:
     """
     try:
         return _to_config(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ConfigError) as error:
-        raise ConfigError(f"{path} cannot be used: {error}") from error
+    except (OSError, UnicodeDecodeError, RecursionError, ConfigError) as error:
+        raise ConfigError(f"{path} cannot be used: {_first_line(error)}") from error
 
 
 def format_config(config: Config) -> str:
@@ -80,7 +80,8 @@ def _quote_path(word: str) -> str:
     key, _, value = word.partition("=")
     if key not in _PATH_KEYS or value in ("", "null") or value[0] in "'\"":
         return word
-    escaped = value.replace("'", "\\'")
+    body = value.rstrip("\\")
+    escaped = body.replace("'", "\\'") + "\\\\" * (len(value) - len(body))
     return f"{key}='{escaped}'"
 
 

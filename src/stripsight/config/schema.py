@@ -44,6 +44,7 @@ class DataConfig:
             self.fractions,
             "three parts above 0 that sum to 1",
         )
+        _require(0 <= self.split_seed < 2**32, "data.split_seed", self.split_seed, "in [0, 2^32)")
         _require(self.limit is None or self.limit >= 1, "data.limit", self.limit, "at least 1")
         _choice(self.missing, ("error", "skip"), "data.missing")
         _require(
@@ -170,7 +171,7 @@ class TrainingConfig:
         least = {"num_epochs": 1, "batch_size": 1, "early_stopping_patience": 0, "seed": 0}
         for key, bound in least.items():
             value = getattr(self, key)
-            _require(value >= bound, f"training.{key}", value, f"at least {bound}")
+            _require(bound <= value < 2**32, f"training.{key}", value, f"in [{bound}, 2^32)")
         _require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "above 0")
         _require(
             0 <= self.warmup_fraction < 1,

@@ -19,7 +19,7 @@ from stripsight.evaluation.predictions import Predictions, predict, save_predict
 from stripsight.labels import ClassList
 from stripsight.models.network import DefectNetwork, build_network
 from stripsight.training.build import build_data
-from stripsight.training.checkpoint import hash_checkpoint, read_checkpoint
+from stripsight.training.checkpoint import hash_checkpoint, read_checkpoint, read_description
 from stripsight.training.provenance import check_unchanged, read_provenance
 
 PARTS = ("validation", "test")
@@ -51,6 +51,12 @@ def evaluate_run(
         raise CheckpointError(f"{run} has no checkpoints/best.ckpt: train it first")
     data = build_data(load_config(run / "config.yaml"))
     check_unchanged(record, data)
+    description = read_description(checkpoint, run_id=record["run_id"])
+    if description["image_size"] != list(data.image_size):
+        raise EvaluationError(
+            f"{checkpoint} was trained on images of {description['image_size']}, config.yaml now"
+            f" gives {list(data.image_size)}: restore it"
+        )
     network, classes = load_network(checkpoint)
     if classes != data.classes:
         raise EvaluationError(f"{checkpoint} knows other classes than {data.prepared.root}")

@@ -23,7 +23,7 @@ def build_table(judgement: Judgement) -> Group:
     for row in judgement.classes:
         counts = row.confusion
         table.add_row(
-            row.name,
+            Text(row.name),
             _figure(row.average_precision),
             _figure(row.auroc),
             _figure(row.f1),

@@ -4,8 +4,9 @@ This is the one place that turns configuration into arguments; what it hands on 
 """
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 
@@ -47,7 +48,7 @@ def build_data(config: Config) -> StripDataModule:
     return module
 
 
-def build_module(config: Config, data: StripDataModule) -> DefectModule:
+def build_module(config: Config, data: StripDataModule, *, run_id: str) -> DefectModule:
     """Network, loss and schedule of a configuration.
 
     Raises:
@@ -76,6 +77,8 @@ def build_module(config: Config, data: StripDataModule) -> DefectModule:
         class_names=data.classes.names,
         description={
             "schema_version": 1,
+            "run_id": run_id,
+            "config": describe_config(config),
             "backbone": model.backbone,
             "pooling": model.pooling,
             "classes": data.classes.to_json(),
@@ -92,6 +95,14 @@ def build_module(config: Config, data: StripDataModule) -> DefectModule:
         gradient_clip=training.gradient_clip,
         seed=training.seed,
     )
+
+
+def describe_config(config: Config) -> dict[str, Any]:
+    """The configuration as plain data, less what may change between start and resume."""
+    plain = asdict(config)
+    for group, key in (("data", "root"), ("data", "num_workers"), ("training", "accelerator")):
+        del plain[group][key]
+    return plain
 
 
 def _build_loss(loss: LossConfig, data: StripDataModule) -> LossFunction:

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback, WeightAveraging
 from torch import Tensor
 
 from stripsight.atomic import write_atomically
+from stripsight.errors import TrainingError
 from stripsight.training.module import MONITOR
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,12 @@ class MetricsLog(Callback):
         if self._path.exists():
             with self._path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
-            self._rows = [row for row in rows if int(row["epoch"]) <= trainer.current_epoch]
+            try:
+                self._rows = [row for row in rows if int(row["epoch"]) <= trainer.current_epoch]
+            except (KeyError, ValueError, TypeError) as error:
+                raise TrainingError(
+                    f"{self._path} is damaged: move it away, then resume again"
+                ) from error
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""

@@ -61,6 +61,18 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     return content
 
 
+def read_description(path: Path, *, run_id: str) -> dict[str, Any]:
+    """What a checkpoint of run `run_id` says of itself: network, classes, configuration.
+
+    Raises:
+        CheckpointError: see `read_checkpoint`, or a checkpoint of another run.
+    """
+    description = read_checkpoint(path).get("stripsight")
+    if not isinstance(description, dict) or description.get("run_id") != run_id:
+        raise CheckpointError(f"{path} belongs to another run: put this run's own back")
+    return description
+
+
 def hash_checkpoint(path: Path) -> str:
     """sha256 of the file, for provenance."""
     with path.open("rb") as file:

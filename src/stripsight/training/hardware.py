@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+_LIGHTNING_NAMES = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+PRECISIONS = frozenset(_LIGHTNING_NAMES.values())
+
 
 def choose_precision(wanted: str, *, on_gpu: bool) -> Any:
     """Lightning's precision for `auto`, `32`, `bf16` or `16`.
@@ -20,7 +23,7 @@ def choose_precision(wanted: str, *, on_gpu: bool) -> Any:
         else:
             fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         wanted = "bf16" if fast else "32"
-    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[wanted]
+    return _LIGHTNING_NAMES[wanted]
 
 
 def choose_workers(wanted: int | None) -> int:

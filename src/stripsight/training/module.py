@@ -12,7 +12,8 @@ from lightning import LightningModule
 from torch import Tensor
 from torchmetrics.functional.classification import binary_average_precision
 
-from stripsight.errors import NonFiniteError
+from stripsight.data.datamodule import build_generator
+from stripsight.errors import NonFiniteError, TrainingError
 from stripsight.models.network import DefectNetwork
 from stripsight.models.optim import build_optimizer, warmup_cosine
 
@@ -63,15 +64,24 @@ class DefectModule(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start each epoch from a known state: a resumed run equals an uninterrupted one."""
-        torch.manual_seed(self._seed * 1_000_003 + self.current_epoch)
+        torch.manual_seed(build_generator(self._seed, self.current_epoch).initial_seed())
 
     def training_step(self, batch: dict[str, Any], batch_index: int) -> Tensor:
         """One batch's loss.
 
         Raises:
             NonFiniteError: it is NaN or infinite.
+            TrainingError: the batch is too small for batch normalisation.
         """
-        logits = self.network(batch["image"]).logits
+        try:
+            logits = self.network(batch["image"]).logits
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise TrainingError(
+                "batch normalisation cannot train on a single value a channel: raise"
+                " training.batch_size or data.image_size"
+            ) from error
         loss = self._loss(logits, batch["target"])
         if not torch.isfinite(loss):
             raise NonFiniteError(
@@ -107,11 +117,21 @@ class DefectModule(LightningModule):
         self._validation.append((logits, batch["target"], loss * len(logits)))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the loss, each class's average precision and their mean."""
+        """Log the loss, each class's average precision and their mean.
+
+        Raises:
+            NonFiniteError: an output is NaN or infinite; no checkpoint is written then.
+        """
         logits, targets, losses = (list(column) for column in zip(*self._validation, strict=True))
         self._validation.clear()
         scores, labels = torch.cat(logits), torch.cat(targets).long()
-        self.log("val/loss", torch.stack(losses).sum() / len(scores))
+        loss = torch.stack(losses).sum() / len(scores)
+        if not (torch.isfinite(scores).all() and torch.isfinite(loss)):
+            raise NonFiniteError(
+                f"the validation outputs of epoch {self.current_epoch + 1} are not finite: lower"
+                " training.learning_rate or use training.precision=32"
+            )
+        self.log("val/loss", loss)
         precisions = {
             name: binary_average_precision(scores[:, column].sigmoid(), labels[:, column])
             for column, name in enumerate(self._class_names)

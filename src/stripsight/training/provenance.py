@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from stripsight import __version__
 from stripsight.atomic import write_atomically
 from stripsight.data.datamodule import StripDataModule
 from stripsight.data.splits import describe_split
 from stripsight.errors import TrainingError
-from stripsight.training.hardware import describe_hardware
+from stripsight.training.hardware import PRECISIONS, describe_hardware
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "numpy", "pillow")
 SCHEMA_VERSION = 1
@@ -27,6 +28,7 @@ def describe_run(data: StripDataModule, *, seed: int, precision: str) -> dict[st
     prepared, split = data.prepared, data.split
     return {
         "schema_version": SCHEMA_VERSION,
+        "run_id": uuid4().hex,
         "stripsight": __version__,
         "git_commit": _git_commit(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -71,11 +73,25 @@ def read_provenance(run: Path) -> dict[str, Any]:
         record = json.loads((run / "provenance.json").read_bytes())
     except FileNotFoundError as error:
         raise TrainingError(f"{run} is no run folder (no provenance.json)") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TrainingError(f"{run / 'provenance.json'} cannot be read: {error}") from error
-    if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+    if not _is_whole(record):
         raise TrainingError(f"{run / 'provenance.json'} is damaged or of another StripSight")
-    return record
+    return dict(record)
+
+
+def _is_whole(record: Any) -> bool:
+    try:
+        texts = (
+            record["run_id"],
+            record["finished"] or "",
+            record["data_set"]["content_hash"],
+            record["split"]["hash"],
+        )
+        known = record["schema_version"] == SCHEMA_VERSION and record["precision"] in PRECISIONS
+    except (KeyError, TypeError):
+        return False
+    return known and all(isinstance(text, str) for text in texts)
 
 
 def check_unchanged(record: dict[str, Any], data: StripDataModule) -> None:

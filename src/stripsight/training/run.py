@@ -19,17 +19,19 @@ from typing import Any, cast
 
 import torch
 from lightning import Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 
 from stripsight.atomic import write_atomically
 from stripsight.config.compose import format_config, load_config
 from stripsight.config.schema import Config
 from stripsight.data.datamodule import StripDataModule
-from stripsight.errors import CheckpointError, TrainingError, UsageError
-from stripsight.training.build import build_data, build_module
+from stripsight.errors import ConfigError, TrainingError, UsageError
+from stripsight.training.build import build_data, build_module, describe_config
 from stripsight.training.callbacks import AveragedWeights, MetricsLog
-from stripsight.training.checkpoint import SealedCheckpointIO, read_checkpoint
+from stripsight.training.checkpoint import SealedCheckpointIO, read_description
+from stripsight.training.checkpointing import BestAndLast
 from stripsight.training.hardware import choose_precision
+from stripsight.training.lock import LOCK_NAME, lock_run
 from stripsight.training.module import MONITOR, DefectModule
 from stripsight.training.provenance import (
     check_unchanged,
@@ -60,45 +62,69 @@ def start_run(config: Config, run: Path, *, show_bar: bool = False) -> RunSummar
         KeyboardInterrupt: Ctrl-C; the run can be resumed.
     """
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise UsageError(f"{run} exists: name another folder, or go on with --resume {run}")
+        raise _occupied(run)
     data = build_data(config)
-    module = build_module(config, data)
     precision = choose_precision(config.training.precision, on_gpu=_on_gpu(config))
     record = describe_run(data, seed=config.training.seed, precision=precision)
+    module = build_module(config, data, run_id=record["run_id"])
     run.mkdir(parents=True, exist_ok=True)
-    write_atomically(run / "config.yaml", format_config(config).encode())
-    write_provenance(record, run)
-    return _fit(config, data, module, run, precision=precision, resume=False, show_bar=show_bar)
+    with lock_run(run):
+        if {path.name for path in run.iterdir()} != {LOCK_NAME}:
+            raise _occupied(run)
+        write_atomically(run / "config.yaml", format_config(config).encode())
+        write_provenance(record, run)
+        return _fit(config, data, module, run, precision=precision, resume=False, bar=show_bar)
 
 
 def resume_run(run: Path, *, show_bar: bool = False) -> RunSummary:
     """Go on from the last whole checkpoint; on a CPU, as if the run had never stopped.
 
     Raises:
-        TrainingError: no run folder, already finished, or its data set or split has changed.
-        CheckpointError: the last checkpoint is damaged.
+        TrainingError: no run folder, already finished, in use, or its data set, split or
+            configuration has changed.
+        CheckpointError: a checkpoint is damaged, gone, or of another run.
         StripSightError: as `start_run`.
     """
-    record = read_provenance(run)
-    if record["finished"]:
-        raise TrainingError(f"{run} finished on {record['finished']}: nothing to resume")
-    config = load_config(run / "config.yaml")
-    data = build_data(config)
-    check_unchanged(record, data)
-    module = build_module(config, data)
-    for unfinished in run.rglob(".*.partial"):
-        unfinished.unlink()
-    resume = (run / "checkpoints" / "last.ckpt").exists()
-    if not resume:
-        logger.info("no epoch of %s was finished: starting over", run)
-    return _fit(
-        config, data, module, run, precision=record["precision"], resume=resume, show_bar=show_bar
-    )
+    read_provenance(run)
+    with lock_run(run):
+        record = read_provenance(run)
+        if record["finished"]:
+            raise TrainingError(f"{run} finished on {record['finished']}: nothing to resume")
+        config = load_config(run / "config.yaml")
+        data = build_data(config)
+        check_unchanged(record, data)
+        module = build_module(config, data, run_id=record["run_id"])
+        for unfinished in run.rglob(".*.partial"):
+            unfinished.unlink()
+        last = run / "checkpoints" / "last.ckpt"
+        if last.exists():
+            description = read_description(last, run_id=record["run_id"])
+            if description["config"] != describe_config(config):
+                raise TrainingError(
+                    f"{run / 'config.yaml'} was changed since the run was started: restore it, or"
+                    " start a new run"
+                )
+        else:
+            logger.info("no epoch of %s was finished: starting over", run)
+        return _fit(
+            config,
+            data,
+            module,
+            run,
+            precision=record["precision"],
+            resume=last.exists(),
+            bar=show_bar,
+        )
 
 
 def name_run(config: Config) -> Path:
     """A folder name of its own under `runs/`: local time and backbone."""
-    return Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{config.model.backbone}"
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{config.model.backbone.replace('/', '-')}"
+    folder, number = Path("runs") / name, 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    return folder
 
 
 def _fit(
@@ -109,33 +135,23 @@ def _fit(
     *,
     precision: str,
     resume: bool,
-    show_bar: bool,
+    bar: bool,
 ) -> RunSummary:
     checkpoints = run / "checkpoints"
-    best = ModelCheckpoint(
-        checkpoints,
-        "best",
-        monitor=MONITOR,
-        mode="max",
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    last = ModelCheckpoint(
-        checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False
-    )
+    keeper = BestAndLast(checkpoints)
     trainer = Trainer(
         default_root_dir=run,
         accelerator=config.training.accelerator,
         devices=1,
         precision=cast(Any, precision),
         max_epochs=config.training.num_epochs,
-        callbacks=[*_callbacks(config, run, show_bar=show_bar), best, last],
+        callbacks=[*_callbacks(config, run, bar=bar), keeper],
         plugins=[SealedCheckpointIO()],
         logger=False,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
         enable_model_summary=False,
-        enable_progress_bar=show_bar,
+        enable_progress_bar=bar,
     )
     with warnings.catch_warnings():
         # Advice for those who write their own loops, not for those who run this one.
@@ -154,33 +170,26 @@ def _fit(
     record = read_provenance(run)
     record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     write_provenance(record, run)
-    return summarise_run(run)
+    return RunSummary(run, keeper.best_epoch, keeper.best_score)
 
 
-def summarise_run(run: Path) -> RunSummary:
-    """Read which epoch was the best, and its figure, from `best.ckpt`.
-
-    Raises:
-        CheckpointError: it is missing or damaged.
-    """
-    content = read_checkpoint(run / "checkpoints" / "best.ckpt")
-    for state in content.get("callbacks", {}).values():
-        if state.get("monitor") == MONITOR and state.get("best_model_score") is not None:
-            return RunSummary(run, int(content["epoch"]) + 1, float(state["best_model_score"]))
-    raise CheckpointError(f"{run / 'checkpoints' / 'best.ckpt'} was not written by this program")
-
-
-def _callbacks(config: Config, run: Path, *, show_bar: bool) -> list[Callback]:
+def _callbacks(config: Config, run: Path, *, bar: bool) -> list[Callback]:
     callbacks: list[Callback] = [MetricsLog(run / "metrics.csv")]
     if config.training.ema_decay > 0:
         callbacks.append(AveragedWeights(config.training.ema_decay))
     if config.training.early_stopping_patience > 0:
         patience = config.training.early_stopping_patience
         callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, verbose=False))
-    if show_bar:
+    if bar:
         callbacks.append(RichProgressBar(leave=False))
     return callbacks
 
 
+def _occupied(run: Path) -> UsageError:
+    return UsageError(f"{run} exists: name another folder, or go on with --resume {run}")
+
+
 def _on_gpu(config: Config) -> bool:
+    if config.training.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError("training.accelerator=gpu, but PyTorch sees no GPU: use auto or cpu")
     return config.training.accelerator != "cpu" and torch.cuda.is_available()

@@ -56,7 +56,9 @@ def test_round_trip_through_the_run_folder(tmp_path: Path) -> None:
     assert load_config(tmp_path / "config.yaml") == config
 
 
-@pytest.mark.parametrize("path", ["/a b/c", "/coil=3,4/x", "/it's/here", "C:\\data", "/ü/é"])
+@pytest.mark.parametrize(
+    "path", ["/a b/c", "/coil=3,4/x", "/it's/here", "C:\\data", "/back\\", "/ü/é"]
+)
 def test_paths_need_no_quoting(path: str) -> None:
     assert compose_config([f"data.root={path}"]).data.root == path
 
@@ -70,7 +72,7 @@ def test_paths_need_no_quoting(path: str) -> None:
         (["los=focal"], "did you mean 'loss'"),
         (["data=null"], "data has no option None"),
         (["training.batch_size=abc"], "training.batch_size: Value 'abc'"),
-        (["training.batch_size=0"], "training.batch_size=0: must be at least 1"),
+        (["training.batch_size=0"], "training.batch_size=0: must be in [1, 2^32)"),
         (["training.learning_rate=nan"], "training.learning_rate=nan: must be above 0"),
         (["training.precision=64"], "one of auto, 32, bf16, 16"),
         (["training.warmup_fraction=1"], "in [0, 1)"),
@@ -79,6 +81,8 @@ def test_paths_need_no_quoting(path: str) -> None:
         (["loss.pos_weight=[1,-1]"], "loss.pos_weight"),
         (["model.pretrained=maybe"], "model.pretrained"),
         (["training.seed=1,2"], "several values"),
+        (["data.split_seed=-1"], "data.split_seed=-1: must be in"),
+        (["training.seed=100000000000000"], "training.seed="),
         (["training.seed=[1"], "cannot be read"),
         (["focal"], "is no override"),
         (["+new.key=1"], "unknown key '+new.key'"),

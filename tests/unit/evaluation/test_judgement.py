@@ -20,7 +20,7 @@ from stripsight.evaluation.judgement import judge
 from stripsight.evaluation.predictions import Predictions, load_predictions, save_predictions
 from stripsight.evaluation.table import build_table
 
-NAMES = ("pits", "lines", "never seen")
+NAMES = ("pits", "[/lines]", "never seen")
 
 
 def make_predictions(seed: int, *, images: int = 200) -> Predictions:
