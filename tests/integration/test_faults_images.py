@@ -149,7 +149,16 @@ def test_no_image_left_is_an_error(source, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", [b"new\nline.jpg", b"\xff\xfe.jpg", b"tab\t.jpg"])
+def test_file_name_that_is_no_text_is_refused(source, tmp_path, capsys):
+    with open(bytes(source / "train_images") + b"/\xff\xfe.jpg", "wb") as file:  # noqa: PTH123
+        file.write(JPEG)
+    assert run_command(["data", "prepare", str(source), str(tmp_path / "out")]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "is not UTF-8: rename it" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", [b"new\nline.jpg", b"tab\t.jpg"])
 def test_file_name_that_no_table_can_hold_is_refused(source, tmp_path, capsys, name):
     with open(bytes(source / "train_images") + b"/" + name, "wb") as file:  # noqa: PTH123
         file.write(JPEG)
