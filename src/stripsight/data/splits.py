@@ -221,7 +221,7 @@ def _read_assignment(path: Path) -> dict[str, str]:
         rows = list(csv.reader(io.StringIO(path.read_text("utf-8-sig"), newline=""), strict=True))
     except FileNotFoundError as error:
         raise SplitError(
-            f"split {path.stem!r} does not exist ({path}): make it with `stripsight data split`"
+            f"split {path.stem!r} does not exist ({path}): `stripsight train` makes and stores one"
         ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SplitError(f"{path} cannot be read: {error}") from error
