@@ -16,6 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installed. The command is $(BIN)/stripsight"
 
 demo: setup
+	rm -rf demo
 	$(BIN)/stripsight demo demo
 
 test: setup

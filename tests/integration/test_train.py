@@ -181,3 +181,19 @@ def test_changed_data_are_not_judged(
     assert run_command(["evaluate", str(run)]) == 1
     assert "is not the one the run was started on" in capsys.readouterr().err
     assert not (run / "metrics.json").exists()
+
+
+def test_a_run_is_judged_from_any_folder_and_says_what_a_limit_left_out(
+    tiny_overrides: list[str],
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tiny_dataset.parent)
+    words = [*tiny_overrides, f"data.root={tiny_dataset.name}", "data.limit=6"]
+    run = tmp_path / "run"
+    assert run_command(["train", *words, "training.num_epochs=1", "--run", str(run)]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["evaluate", "run"]) == 0
+    assert "note: only 6 of the 9 test images" in capsys.readouterr().out

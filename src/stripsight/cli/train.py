@@ -32,7 +32,7 @@ def train(
         bool, typer.Option("--show-config", help="Print the composed configuration and stop.")
     ] = False,
 ) -> None:
-    """Train a classifier. Every key has a default and a comment: see docs/configuration.md."""
+    """Train a classifier. --show-config prints every key."""
     if resume is not None and (overrides or run or show_config):
         raise UsageError("--resume takes everything from the run: give it alone")
     from stripsight.config.compose import compose_config, format_config

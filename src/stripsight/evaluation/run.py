@@ -6,6 +6,7 @@ or split that has changed since is refused.
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -93,6 +94,12 @@ def evaluate_run(
     decisions = fit_decisions(validation.probabilities, validation.labels, data.classes.names)
     save_decisions(decisions, run / "decisions.json")
     judgement = judge(predictions, decisions, part=part)
+    whole = len(data.split.ids(part))
+    if judgement.images < whole:
+        note = (
+            f"only {judgement.images:,} of the {whole:,} {part} images: data.limit or missing files"
+        )
+        judgement = replace(judgement, notes=(note, *judgement.notes))
     metrics = {**judgement.to_json(), "source": predictions.source}
     name = "metrics.json" if part == "test" else f"metrics_{part}.json"
     write_atomically(run / name, (json.dumps(metrics, indent=2) + "\n").encode())

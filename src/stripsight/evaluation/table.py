@@ -9,17 +9,18 @@ from stripsight.evaluation.judgement import Judgement
 
 
 def build_table(judgement: Judgement) -> Group:
-    """Per class and macro: AP, AUROC, F1, precision, recall, threshold, positives, counts."""
+    """Per class and macro, narrow enough for 80 columns; positives, escapes and overkills last."""
     table = Table(
         title=f"{judgement.part} split, {judgement.images:,} images"
         " (thresholds fitted on validation)",
         box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
         title_justify="left",
     )
-    table.add_column("class")
-    for heading in ("AP", "AUROC", "F1", "precision", "recall", "threshold", "positives",
-                    "escapes", "overkills"):  # fmt: skip
-        table.add_column(heading, justify="right")
+    table.add_column("class", no_wrap=True)
+    for heading in ("AP", "AUROC", "F1", "prec.", "recall", "thresh.", "pos.", "esc.", "overk."):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in judgement.classes:
         counts = row.confusion
         table.add_row(

@@ -12,7 +12,7 @@ Everything that can be refused is refused before the folder is made.
 import logging
 import signal
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -63,6 +63,9 @@ def start_run(config: Config, run: Path, *, show_bar: bool = False) -> RunSummar
     """
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise _occupied(run)
+    # Absolute, so that the run can be resumed and judged from any folder.
+    root = str(Path(config.data.root).resolve())
+    config = replace(config, data=replace(config.data, root=root))
     data = build_data(config)
     precision = choose_precision(config.training.precision, on_gpu=_on_gpu(config))
     record = describe_run(data, seed=config.training.seed, precision=precision)
@@ -192,4 +195,7 @@ def _occupied(run: Path) -> UsageError:
 def _on_gpu(config: Config) -> bool:
     if config.training.accelerator == "gpu" and not torch.cuda.is_available():
         raise ConfigError("training.accelerator=gpu, but PyTorch sees no GPU: use auto or cpu")
-    return config.training.accelerator != "cpu" and torch.cuda.is_available()
+    on_gpu = config.training.accelerator != "cpu" and torch.cuda.is_available()
+    if config.training.precision == "16" and not on_gpu:
+        raise ConfigError("training.precision=16 needs a GPU: use auto, bf16 or 32")
+    return on_gpu
