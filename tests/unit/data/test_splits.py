@@ -182,7 +182,7 @@ def test_a_table_changed_under_its_record_is_refused(prepared, stored):
 
 
 def test_no_split(prepared):
-    with pytest.raises(SplitError, match=r"split 'holdout' does not exist .*stripsight data split"):
+    with pytest.raises(SplitError, match=r"split 'holdout' does not exist .*stripsight train"):
         load_split(prepared, "holdout")
 
 
