@@ -38,7 +38,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from stripsight.errors import ImageError
-from stripsight.jpeg import has_zeroed_scan
+from stripsight.jpeg import has_zeroed_scan, is_cut_off
 from stripsight.png import PNG_MAGIC, check_png
 
 GreyImage = npt.NDArray[np.uint8]
@@ -223,6 +223,8 @@ def _mode_title(data: bytes, mode: str) -> str:
 
 
 def _decode_jpeg(data: bytes, header: ImageHeader) -> GreyImage:
+    if is_cut_off(data):
+        raise ImageError("damaged JPEG: it is cut off")
     if has_zeroed_scan(data):
         raise ImageError("damaged JPEG: a stretch of the image data is zero bytes")
     try:

@@ -7,6 +7,18 @@ attaches a handler.
 
 import logging
 import sys
+from typing import TextIO
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Looks stderr up at each message: while a progress bar is drawn, it stands above the bar."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -14,7 +26,7 @@ def configure_logging(level: int = logging.INFO) -> None:
     logger = logging.getLogger("stripsight")
     logger.setLevel(level)
     logger.propagate = False
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StderrHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.handlers[:] = [handler]
     # Lightning's advice is for those who write their own loops; its warnings stay.

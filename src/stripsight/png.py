@@ -14,7 +14,8 @@ from stripsight.errors import ImageError
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_INDEXED = 3
+_CHANNELS = {0: 1, 2: 3, _INDEXED: 1, 4: 2, 6: 4}
 # First row and column, and steps, of Adam7's passes (PNG 8.2); without interlace there is one.
 _ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2))
 _PASSES = (*_ADAM7, (1, 0, 2, 1))
@@ -25,20 +26,25 @@ def check_png(data: bytes) -> None:
     """Hold chunks against their CRC, and the pixel data against the header.
 
     Raises:
-        ImageError: a chunk has changed, IEND is missing, the header is not the first chunk or not
+        ImageError: a chunk has changed, IEND or the palette is missing, the header is not the first chunk or not
             the only one, or the pixel data are not as long as the header says.
     """
     header: memoryview | None = None
+    has_palette = False
     packed: list[memoryview] = []
     for kind, content in _walk_chunks(data):
         if (kind == b"IHDR") != (header is None):
             raise ImageError("damaged PNG: it must begin with its header and have only one")
         if kind == b"IHDR":
             header = content
+        elif kind == b"PLTE":
+            has_palette = True
         elif kind == b"IDAT":
             packed.append(content)
     if header is None or len(header) != 13 or header[9] not in _CHANNELS:
         raise ImageError("damaged PNG: its header cannot be read")
+    if header[9] == _INDEXED and not has_palette:
+        raise ImageError("damaged PNG: its palette is missing")
     _check_pixel_data(packed, _raw_length(header))
 
 

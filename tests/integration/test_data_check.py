@@ -59,7 +59,8 @@ def test_whole_data_set_has_no_finding(check, root, capsys):
     assert "errors" not in error
     assert run_command(["data", "check", str(root)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{root}: 3 images, 3 annotations, 0 splits; 0 errors, 0 warnings"
+        f"{root}: 3 images, 3 annotations (one per image and class), 0 split files;"
+        " 0 errors, 0 warnings"
     ]
 
 

@@ -364,6 +364,7 @@ def test_identical_files_share_a_group_and_disagreeing_labels_are_listed(tmp_pat
     groups = load_prepared(tmp_path / "out").images.set_index("id")["duplicate_group"].to_dict()
     assert groups == {"a.jpg": 0, "b.jpg": 1, "c.jpg": 2, "z.jpg": 0}
     assert account["images"]["identical_to_another"] == 2
+    assert account["images"]["identical"] == [["a.jpg", "z.jpg"]]
     assert account["images"]["identical_with_other_labels"] == ["a.jpg", "z.jpg"]
 
 

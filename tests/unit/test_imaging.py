@@ -162,9 +162,27 @@ def test_expected_size_is_height_then_width():
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
 def test_every_truncation_is_refused(form):
     data = encode(make_pixels(), form, quality=90)
-    for length in range(1, len(data) - (12 if form == "PNG" else 2), max(1, len(data) // 60)):
+    lengths = [*range(1, len(data), max(1, len(data) // 60)), *range(len(data) - 14, len(data))]
+    for length in lengths:
         with pytest.raises(ImageError):
             decode_grey(data[:length])
+
+
+def test_last_bytes_that_libjpeg_pardons_are_missed():
+    data = encode(make_pixels(), quality=90)
+    for missing in (1, 2):
+        simplejpeg.decode_jpeg(data[:-missing], colorspace="GRAY", strict=True)
+        with pytest.raises(ImageError, match="cut off"):
+            decode_grey(data[:-missing])
+
+
+def test_palette_png_without_its_palette_is_refused():
+    header = b"IHDR", struct.pack(">IIBBBBB", 30, 20, 8, 3, 0, 0, 0)
+    with pytest.raises(ImageError, match="palette is missing"):
+        decode_grey(pack_png(header, (b"IDAT", PACKED)))
+    palette = b"PLTE", bytes(value for level in range(256) for value in (level,) * 3)
+    expected = np.frombuffer(RAW, np.uint8).reshape(20, 31)[:, 1:]
+    assert np.array_equal(decode_grey(pack_png(header, palette, (b"IDAT", PACKED))), expected)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])

@@ -112,7 +112,7 @@ def prepare(
         typer.echo(account.format_text())
     if not written:
         raise DataError(
-            f"nothing was written: {account.faults:,} faults above;"
+            f"nothing was written because of {account.faults} (listed above);"
             " --skip-refused writes the data set without them"
         )
     if not as_json:

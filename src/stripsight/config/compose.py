@@ -10,6 +10,8 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import get_args, get_type_hints
 
 from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,6 +24,15 @@ from stripsight.config.schema import Config
 from stripsight.errors import ConfigError
 
 _PATH_KEYS = ("data.root", "model.weights")
+_TYPE_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    list[int]: "a list of whole numbers such as [256, 1600]",
+    list[float]: "a list of numbers such as [0.7, 0.15, 0.15]",
+    NoneType: "null",
+}
 
 
 def compose_config(overrides: Sequence[str] = ()) -> Config:
@@ -119,12 +130,23 @@ def _to_config(text: str) -> Config:
             raise ConfigError(f"{missing[0]} is not set: give {missing[0]}=VALUE")
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None)
-        raise ConfigError(f"{key}: {_first_line(error)}" if key else _first_line(error)) from error
+        key = str(getattr(error, "full_key", None) or "").split("[")[0]
+        if key not in known_keys():
+            raise ConfigError(_first_line(error)) from error
+        value = OmegaConf.select(OmegaConf.create(text), key)
+        raise ConfigError(f"{key}={value}: must be {_describe_type(key)}") from error
     except (ValueError, YAMLError) as error:
         raise ConfigError(_first_line(error)) from error
     assert isinstance(config, Config)
     return config
+
+
+def _describe_type(key: str) -> str:
+    """What a key takes, in words."""
+    group, _, name = key.partition(".")
+    wanted = get_type_hints(get_type_hints(Config)[group])[name]
+    kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
+    return " or ".join(_TYPE_WORDS[kind] for kind in kinds)
 
 
 def _first_line(error: Exception) -> str:

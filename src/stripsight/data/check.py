@@ -76,8 +76,9 @@ class CheckReport:
             if len(same) > _SHOWN:
                 lines.append(f"{severity}: ... and {len(same) - _SHOWN:,} more ({kind})")
         lines.append(
-            f"{self.root}: {self.images:,} images, {self.annotations:,} annotations,"
-            f" {self.splits} splits; {self.errors:,} errors, {self.warnings:,} warnings"
+            f"{self.root}: {self.images:,} images, {self.annotations:,} annotations (one per image"
+            f" and class), {self.splits} split files; {self.errors:,} errors,"
+            f" {self.warnings:,} warnings"
         )
         return "\n".join(lines)
 

@@ -187,9 +187,10 @@ def read_tables(root: Path) -> tuple[PreparedDataset, str]:
         raise DatasetError(f"{root / 'dataset.json'} cannot be read: {error}") from error
     if not isinstance(manifest, dict):
         raise DatasetError(f"{root / 'dataset.json'} is damaged: an object is expected")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
+    version = manifest.get("schema_version")
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise DatasetError(
-            f"{root} has schema version {manifest.get('schema_version')}, this StripSight reads"
+            f"{root} has schema version {json.dumps(version)[:40]}, this StripSight reads"
             f" {SCHEMA_VERSION}: prepare it again"
         )
     try:

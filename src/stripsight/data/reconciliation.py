@@ -42,9 +42,15 @@ class Reconciliation:
         return sum(1 for row in self.joined.refused if row.kind == MISSING)
 
     @property
-    def faults(self) -> int:
-        """What stands in the way of a data set: refused rows, unreadable images."""
-        return len(self.joined.refused) - self.missing_rows + len(self.unreadable)
+    def faults(self) -> str | None:
+        """What stands in the way of a data set, in words; None if nothing does."""
+        rows = len(self.joined.refused) - self.missing_rows
+        words = [
+            f"{count:,} {what}"
+            for count, what in ((rows, "refused rows"), (len(self.unreadable), "unreadable images"))
+            if count
+        ]
+        return " and ".join(words) or None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; names in full, refused rows too."""
@@ -68,7 +74,8 @@ class Reconciliation:
                 "unlabelled": joined.unlabelled,
                 "suspect": joined.suspect,
                 "ids_from_path": joined.ids_from_path,
-                "identical_to_another": int(images.duplicated("duplicate_group", keep=False).sum()),
+                "identical_to_another": sum(map(len, self._find_identical())),
+                "identical": self._find_identical(),
                 "identical_with_other_labels": joined.conflicting,
                 "sizes": self._count_sizes(),
             },
@@ -83,6 +90,7 @@ class Reconciliation:
                 "masks_repaired": joined.repaired,
                 "shapes_clipped": joined.clipped,
             },
+            "annotations": len(joined.annotations),
             "classes_reason": self.classes_reason,
             "classes": self._count_classes(),
         }
@@ -119,6 +127,7 @@ class Reconciliation:
             *((f"    {kind}", f"{n:,}") for kind, n in rows["refused_by_kind"].items()),
             ("masks repaired", f"{rows['masks_repaired']:,}"),
             ("shapes clipped", f"{rows['shapes_clipped']:,}"),
+            ("annotations stored", f"{data['annotations']:,} (one per image and class)"),
         ]
         text = [f"{name:<26}{value}".rstrip() for name, value in table]
         return "\n".join([*text, "", *self._format_classes(data), *self._format_lists(data)])
@@ -140,8 +149,14 @@ class Reconciliation:
             *_list("annotated, but missing", data["missing_images"]),
             *_list("unlabelled", [f"{i}: {why}" for i, why in images["unlabelled"].items()]),
             *_list("suspect", [f"{i}: {why}" for i, why in images["suspect"].items()]),
+            *_list("identical images", [" = ".join(group) for group in images["identical"]]),
             *_list("identical with other labels", images["identical_with_other_labels"]),
         ]
+
+    def _find_identical(self) -> list[list[str]]:
+        images = self.joined.images
+        repeated = images[images.duplicated("duplicate_group", keep=False)]
+        return [list(group) for _, group in repeated.groupby("duplicate_group")["id"]]
 
     def _count_sizes(self) -> dict[str, int]:
         sizes = Counter(zip(self.joined.images["width"], self.joined.images["height"], strict=True))

@@ -184,7 +184,7 @@ def _callbacks(config: Config, run: Path, *, bar: bool) -> list[Callback]:
         patience = config.training.early_stopping_patience
         callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, verbose=False))
     if bar:
-        callbacks.append(RichProgressBar(leave=False))
+        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
     return callbacks
 
 

@@ -238,10 +238,11 @@ def test_manifest_of_odd_values_is_one_line(tmp_path, old, new):
     assert len(str(caught.value)) < 400
 
 
-def test_other_schema_version_is_refused(tmp_path):
+@pytest.mark.parametrize("version", [2, True, 1.0, "1", None])
+def test_other_schema_version_is_refused(tmp_path, version):
     save_prepared(make_dataset(tmp_path / "set"))
     manifest = json.loads((tmp_path / "set" / "dataset.json").read_bytes())
-    manifest["schema_version"] = 2
+    manifest["schema_version"] = version
     (tmp_path / "set" / "dataset.json").write_text(json.dumps(manifest))
-    with pytest.raises(DatasetError, match="schema version 2"):
+    with pytest.raises(DatasetError, match=f"schema version {json.dumps(version)}"):
         load_prepared(tmp_path / "set")
