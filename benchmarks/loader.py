@@ -1,7 +1,8 @@
 """Does the data loader keep up with the decoder?
 
 In one run, interleaved so that other load on the machine hits all alike: one core reading and
-decoding the images, then the data loader alone (no network) with as many workers as cores, plain
+decoding the images, every core doing so in a process of its own (what the machine can do: where two
+"cores" share one, it is less than twice one core's rate), then the data loader alone (no network) with as many workers as cores, plain
 and augmented, and for comparison PyTorch's own. Prints images a second and loader rate / (cores x
 single-core decode rate). Beside it the processor time of all processes for one image, and what the
 ratio would be were every core busy with it: on a machine with other load that is the figure that
@@ -13,6 +14,7 @@ FOLDER holds images or a prepared data set.
 """
 
 import argparse
+import multiprocessing
 import os
 import platform
 import time
@@ -70,8 +72,18 @@ def main() -> None:
             read_grey(plain.path(row % len(plain)))
         return count
 
+    def decode_on_every_core() -> int:
+        # The ceiling: processes that share nothing and give their pixels to nobody.
+        processes = [multiprocessing.Process(target=decode) for _ in range(cores)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        return cores * count
+
     ways: dict[str, Callable[[], Measured]] = {
         DECODE: lambda: measure(decode),
+        "decode, every core": lambda: measure(decode_on_every_core),
         "loader": lambda: load(plain),
         "loader, augmented": lambda: load(augmented),
         "PyTorch's loader": lambda: load(plain, pooled=False),

@@ -38,7 +38,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from stripsight.errors import ImageError
-from stripsight.jpeg import has_zeroed_scan, is_cut_off
+from stripsight.jpeg import has_zeroed_scan
 from stripsight.png import PNG_MAGIC, check_png
 
 GreyImage = npt.NDArray[np.uint8]
@@ -173,6 +173,9 @@ def find_suspicion(image: GreyImage) -> str | None:
     Black borders are usual (the strip's edge), so only a wholly black image is suspect, while half
     the pixels at full white are a camera out of its range.
     """
+    sample = image[::16, ::16]
+    if sample.max() > _BLACK and sample.min() < _WHITE and image.max() < 255:
+        return None  # nearly every image, at a third of the cost of what follows
     darkest, brightest = int(image.min()), int(image.max())
     if brightest <= _BLACK:
         return "all black"
@@ -223,8 +226,6 @@ def _mode_title(data: bytes, mode: str) -> str:
 
 
 def _decode_jpeg(data: bytes, header: ImageHeader) -> GreyImage:
-    if is_cut_off(data):
-        raise ImageError("damaged JPEG: it is cut off")
     if has_zeroed_scan(data):
         raise ImageError("damaged JPEG: a stretch of the image data is zero bytes")
     try:

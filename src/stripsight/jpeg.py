@@ -1,9 +1,8 @@
 """Whether the bytes of a JPEG are whole, as far as libjpeg does not say.
 
-Looked for are a missing end-of-image marker (libjpeg pardons the last bytes) and stretches of zero
-bytes: a lost disk sector, a hole in a broken copy. Everything else is left to libjpeg in strict
-mode. Bytes behind the end-of-image marker are nobody's image content and are ignored, as in every
-viewer.
+Only stretches of zero bytes are looked for: a lost disk sector, a hole in a broken copy. Everything
+else is left to libjpeg in strict mode. Bytes behind the end-of-image marker are nobody's image
+content and are ignored, as in every viewer.
 
 The limit: the refinement scans of a progressive JPEG hold bits of the coefficients themselves. A
 zeroed stretch is seen from 128 bytes on in the AC scans, and not at all in the DC scan, where a
@@ -27,13 +26,6 @@ _SOF2, _DHT, _EOI, _SOS = 0xC2, 0xC4, 0xD9, 0xDA
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 # In entropy-coded data 0xFF is followed by a stuffed zero or a restart number (T.81, B.1.1).
 _END_OF_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
-
-
-def is_cut_off(data: bytes) -> bool:
-    """Whether the end-of-image marker is missing (ITU-T T.81, B.2.1)."""
-    if data.endswith(b"\xff\xd9"):
-        return False
-    return all(marker != _EOI for marker, _, _ in _walk_segments(data))
 
 
 def has_zeroed_scan(data: bytes) -> bool:
@@ -61,12 +53,11 @@ def has_zeroed_scan(data: bytes) -> bool:
 
 
 def _walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker code, start and end of the content of each segment, EOI the last (T.81, B.1.1.4)."""
+    """Marker code, start and end of the content of each segment up to EOI (T.81, B.1.1.4)."""
     position = 2
-    while position + 2 <= len(data) and data[position] == 0xFF:
+    while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
         if marker == _EOI:
-            yield marker, position + 2, position + 2
             return
         if marker == 0xFF:  # a fill byte
             position += 1

@@ -48,6 +48,15 @@ def test_the_best_checkpoint_is_the_best_epochs(tiny_run: Path) -> None:
     )
 
 
+def test_the_best_checkpoint_holds_what_judging_needs_and_no_more(tiny_run: Path) -> None:
+    best = tiny_run / "checkpoints" / "best.ckpt"
+    last = read_checkpoint(tiny_run / "checkpoints" / "last.ckpt")
+    assert set(read_checkpoint(best)) == {
+        "epoch", "global_step", "pytorch-lightning_version", "state_dict", "stripsight",
+    }  # fmt: skip
+    assert {"optimizer_states", "current_model_state", "callbacks", "loops"} < set(last)
+
+
 def test_the_logged_figure_is_scikit_learns_on_the_averaged_weights(
     tiny_run: Path, tiny_dataset: Path
 ) -> None:

@@ -38,6 +38,7 @@ class PooledLoader(DataLoader[StripSample]):
         # Batches are handed to the workers in turn, so one is at most `prefetch_factor` batches
         # ahead of the batch of its own that is being copied out.
         slots = (self.prefetch_factor or 2) + 1
+        _keep_freed_memory()
         pool = {
             key: _share((self.num_workers * slots, self.batch_size, *shape))
             for key, shape in self.pooled_shapes.items()

@@ -85,10 +85,10 @@ class SealedCheckpointIO(CheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
-        """See `write_checkpoint`."""
-        assert storage_options is None
+        """See `write_checkpoint`; `storage_options` is None or names the only keys to keep."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_checkpoint(checkpoint, Path(path))
+        keys = checkpoint.keys() if storage_options is None else storage_options
+        write_checkpoint({key: checkpoint[key] for key in keys}, Path(path))
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None

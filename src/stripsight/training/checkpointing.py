@@ -14,8 +14,14 @@ from stripsight.errors import CheckpointError
 from stripsight.training.module import MONITOR
 
 
+# Nobody resumes from the best epoch: without optimiser and a second set of weights it is a quarter.
+_TO_JUDGE = ("epoch", "global_step", "pytorch-lightning_version", "state_dict", "stripsight")
+
+
 class BestAndLast(Checkpoint):
     """Writes `best.ckpt` when an epoch beats all before it, and `last.ckpt` after every epoch.
+
+    `best.ckpt` holds what judging needs, `last.ckpt` all that resuming needs.
 
     Args:
         folder: where both lie.
@@ -43,7 +49,7 @@ class BestAndLast(Checkpoint):
         score = float(trainer.callback_metrics[MONITOR])
         if score > self.best_score:
             self.best_epoch, self.best_score = trainer.current_epoch + 1, score
-            trainer.save_checkpoint(self._folder / "best.ckpt")
+            trainer.save_checkpoint(self._folder / "best.ckpt", storage_options=_TO_JUDGE)
         trainer.save_checkpoint(self._folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
