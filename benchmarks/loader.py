@@ -1,12 +1,12 @@
 """Does the data loader keep up with the decoder?
 
 In one run, interleaved so that other load on the machine hits all alike: one core reading and
-decoding the images, every core doing so in a process of its own (what the machine can do: where two
-"cores" share one, it is less than twice one core's rate), then the data loader alone (no network) with as many workers as cores, plain
-and augmented, and for comparison PyTorch's own. Prints images a second and loader rate / (cores x
-single-core decode rate). Beside it the processor time of all processes for one image, and what the
-ratio would be were every core busy with it: on a machine with other load that is the figure that
-means something.
+decoding the images; every core doing so in a process of its own (what the machine can do: two
+"cores" that share one give less than twice its rate); the data loader alone (no network) with as
+many workers as cores, plain and augmented; and for comparison PyTorch's own. Prints images a second
+and loader rate / (cores x single-core decode rate). Beside it the processor time of all processes
+for one image, and what the ratio would be were every core busy with it: on a machine with other
+load that is the figure that means something.
 
     python benchmarks/loader.py FOLDER [--images 2000] [--repeats 5] [--batch-size 16] [--workers N]
 

@@ -26,8 +26,8 @@ def check_png(data: bytes) -> None:
     """Hold chunks against their CRC, and the pixel data against the header.
 
     Raises:
-        ImageError: a chunk has changed, IEND or the palette is missing, the header is not the first chunk or not
-            the only one, or the pixel data are not as long as the header says.
+        ImageError: a chunk has changed, IEND or the palette is missing, the header is not the first
+            chunk or not the only one, or the pixel data are not as long as the header says.
     """
     header: memoryview | None = None
     has_palette = False

@@ -13,7 +13,6 @@ from lightning.pytorch.callbacks import Checkpoint
 from stripsight.errors import CheckpointError
 from stripsight.training.module import MONITOR
 
-
 # Nobody resumes from the best epoch: without optimiser and a second set of weights it is a quarter.
 _TO_JUDGE = ("epoch", "global_step", "pytorch-lightning_version", "state_dict", "stripsight")
 
