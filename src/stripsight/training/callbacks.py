@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.callbacks import Callback, RichProgressBar, WeightAveraging
 from torch import Tensor
 
 from stripsight.atomic import write_atomically
@@ -34,6 +34,16 @@ class AveragedWeights(WeightAveraging):
             return averaged.lerp(current, share)
 
         super().__init__(avg_fn=average)
+
+
+class EpochBar(RichProgressBar):
+    """Lightning's progress bar on stderr, counting epochs from 1 as everything else here does."""
+
+    def __init__(self) -> None:
+        super().__init__(leave=False, console_kwargs={"stderr": True})
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"epoch {current_epoch + 1}/{self.trainer.max_epochs} "
 
 
 class MetricsLog(Callback):

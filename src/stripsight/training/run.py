@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import torch
 from lightning import Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from stripsight.atomic import write_atomically
 from stripsight.config.compose import format_config, load_config
@@ -27,7 +27,7 @@ from stripsight.config.schema import Config
 from stripsight.data.datamodule import StripDataModule
 from stripsight.errors import ConfigError, TrainingError, UsageError
 from stripsight.training.build import build_data, build_module, describe_config
-from stripsight.training.callbacks import AveragedWeights, MetricsLog
+from stripsight.training.callbacks import AveragedWeights, EpochBar, MetricsLog
 from stripsight.training.checkpoint import SealedCheckpointIO, read_description
 from stripsight.training.checkpointing import BestAndLast
 from stripsight.training.hardware import choose_precision
@@ -184,7 +184,7 @@ def _callbacks(config: Config, run: Path, *, bar: bool) -> list[Callback]:
         patience = config.training.early_stopping_patience
         callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, verbose=False))
     if bar:
-        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
+        callbacks.append(EpochBar())
     return callbacks
 
 
