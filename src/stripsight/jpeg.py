@@ -40,7 +40,7 @@ def has_zeroed_scan(data: bytes) -> bool:
         return False
     progressive = False
     first_symbols: dict[int, int] = {}
-    for marker, start, end in _walk_segments(data):
+    for marker, start, end in walk_segments(data):
         if marker == _SOF2:
             progressive = True
         elif marker == _DHT:
@@ -52,7 +52,7 @@ def has_zeroed_scan(data: bytes) -> bool:
     return False
 
 
-def _walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker code, start and end of the content of each segment up to EOI (T.81, B.1.1.4)."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
