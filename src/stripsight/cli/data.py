@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stripsight.cli import data_audit, data_review
 from stripsight.cli.terminal import print_json
 
 app = typer.Typer(help="Make, prepare and check data sets.", no_args_is_help=True)
@@ -77,7 +78,7 @@ def prepare(
         typer.Option("--skip-refused", help="Write the data set without what was refused."),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a whole data set, splits included.")
+        bool, typer.Option("--force", help="Replace a whole data set, splits and reviews included.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The account as JSON.")] = False,
 ) -> None:
@@ -138,3 +139,8 @@ def check(
     else:
         typer.echo(report.format_text())
     raise_on_errors(report)
+
+
+app.command("audit")(data_audit.audit)
+app.command("apply-review")(data_review.apply_review)
+app.command("reviews")(data_review.list_reviews)

@@ -34,7 +34,7 @@ def check_destination(destination: Path, *, force: bool) -> None:
         return
     if not destination.is_dir():
         raise DatasetError(f"{destination} is a file: name a new folder")
-    for name in ("images", "splits", UNFINISHED):
+    for name in ("images", "splits", "reviews", UNFINISHED):
         if (destination / name).is_symlink():
             raise DatasetError(
                 f"{destination / name} is a link, and links are not followed: name a new folder"
@@ -52,7 +52,9 @@ def check_destination(destination: Path, *, force: bool) -> None:
             " one yourself"
         )
     if not force:
-        raise DatasetError(f"{destination} holds a data set: --force replaces it, splits included")
+        raise DatasetError(
+            f"{destination} holds a data set: --force replaces it, splits and reviews included"
+        )
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from stripsight.data.prepared import PreparedDataset, save_prepared
 from stripsight.data.readers.annotation import SourceTable
 from stripsight.data.readers.detection import Layout, detect_layout, read_layout
 from stripsight.data.reconciliation import Reconciliation
+from stripsight.data.review import remove_reviews
 from stripsight.data.source import SourceTree, check_is_text, open_source
 from stripsight.errors import DataError, DatasetError, UsageError
 from stripsight.imaging import DEFAULT_LIMITS
@@ -214,6 +215,7 @@ def _fill(
     for split in (root / "splits").glob("*.*"):
         if split.suffix in {".csv", ".json"}:
             split.unlink()
+    remove_reviews(root)
     if tree.folder is None:
         image_root = root / "images"
         wanted = dict(zip(joined.images["file"], joined.images["sha256"], strict=True))

@@ -5,6 +5,7 @@
     images.parquet         id, file, height, width, sha256, labelled, duplicate_group
     annotations.parquet    image_id, class_id, kind (mask, box or presence), rle, area
     splits/<name>.csv      id, split
+    reviews/<number>.json  corrections of labels, laid over the tables on load (`review.py`)
 
 `file` is relative to the image root, which is `images/` inside the data set (unpacked from a zip)
 or the folder the images came from: pixels stay where they are and are never re-encoded. An image
@@ -17,7 +18,7 @@ How the tables come about is `prepare.py`'s business; whether they still hold is
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stripsight.atomic import write_atomically
+from stripsight.data.review import Review, has_reviews, load_reviews, overlay_changes
 from stripsight.errors import DataError, DatasetError
 from stripsight.labels import ClassList
 
@@ -76,6 +78,7 @@ class PreparedDataset:
         images: one row an image, columns `IMAGE_COLUMNS`, sorted by id.
         annotations: one row a (image, class) pair, columns `ANNOTATION_COLUMNS`.
         reconciliation: counts and names that `data prepare` reported, as plain JSON.
+        reviews: laid over the tables, in order.
     """
 
     root: Path
@@ -86,11 +89,18 @@ class PreparedDataset:
     images: pd.DataFrame
     annotations: pd.DataFrame
     reconciliation: dict[str, Any] = field(default_factory=dict)
+    reviews: tuple[Review, ...] = ()
 
     @property
     def labelled_images(self) -> pd.DataFrame:
         """The rows of `images` whose labels are known, index 0..N-1."""
         return self.images[self.images["labelled"]].reset_index(drop=True)
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Ids of the images that a review left out; their `labelled` is false."""
+        changes = (change for review in self.reviews for change in review.changes)
+        return frozenset(c.image for c in changes if c.decision == "drop-image")
 
     @property
     def has_masks(self) -> bool:
@@ -125,9 +135,12 @@ def save_prepared(dataset: PreparedDataset) -> None:
     """Write the tables and, last, `dataset.json`: a folder without it is no data set.
 
     Raises:
+        DatasetError: the folder holds reviews, which are of the tables that are there.
         OSError: the disk is full or read-only; nothing that `load_prepared` accepts is left.
     """
     root = dataset.root
+    if has_reviews(root):
+        raise DatasetError(f"{root} holds reviews of its labels: undo them or name another folder")
     root.mkdir(parents=True, exist_ok=True)
     (root / "dataset.json").unlink(missing_ok=True)
     for file_name, table, columns in (
@@ -152,11 +165,11 @@ def save_prepared(dataset: PreparedDataset) -> None:
 
 
 def load_prepared(root: Path | str) -> PreparedDataset:
-    """Read a prepared data set.
+    """Read a prepared data set with its reviews laid over the labels.
 
     Raises:
-        DatasetError: not a prepared data set, damaged, of a newer schema, or changed since it was
-        written.
+        DatasetError: not a prepared data set, damaged, of a newer schema, changed since it was
+        written, or with reviews that do not fit it.
     """
     dataset, recorded_hash = read_tables(Path(root))
     if dataset.images["id"].duplicated().any():
@@ -167,7 +180,31 @@ def load_prepared(root: Path | str) -> PreparedDataset:
         )
     if dataset.content_hash() != recorded_hash:
         raise DatasetError(f"{root} is damaged: its tables do not match the hash in dataset.json")
-    return dataset
+    return apply_reviews(dataset, recorded_hash)
+
+
+def apply_reviews(dataset: PreparedDataset, content_hash: str) -> PreparedDataset:
+    """Lay the stored reviews over tables as `read_tables` gives them, whose hash is given.
+
+    Raises:
+        DatasetError: a review is damaged, missing from its numbers, or of another data set.
+    """
+    reviews = load_reviews(dataset.root)
+    if not reviews:
+        return dataset
+    images, annotations = dataset.images, dataset.annotations
+    if reviews[0].before == content_hash:
+        for review in reviews:
+            images, annotations = overlay_changes(
+                images, annotations, dataset.classes, review.changes
+            )
+    reviewed = replace(dataset, images=images, annotations=annotations, reviews=reviews)
+    if reviews[0].before != content_hash or reviewed.content_hash() != reviews[-1].after:
+        raise DatasetError(
+            f"{dataset.root}: its reviews are of other labels or were changed: restore the folder"
+            " reviews, or remove it to return to the labels as prepared"
+        )
+    return reviewed
 
 
 def read_tables(root: Path) -> tuple[PreparedDataset, str]:

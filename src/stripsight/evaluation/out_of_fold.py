@@ -1,0 +1,110 @@
+"""Predictions of several files as one table of images that no network trained on.
+
+With the parts of a k-fold split each image is in `test` once, so the files of all runs together
+cover a whole data set. What is refused: files of other labels, of training images, of other
+classes, an image twice, and scores that are not finite.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stripsight.data.prepared import PreparedDataset
+from stripsight.errors import EvaluationError
+from stripsight.evaluation.predictions import Predictions, load_predictions
+
+_PARTS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """One prediction an image.
+
+    Attributes:
+        ids: N image ids, sorted.
+        labels: as given, uint8 `[N, C]`.
+        probabilities: float64 `[N, C]`.
+        images_of_part: how many come from validation and from test.
+    """
+
+    ids: tuple[str, ...]
+    labels: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float64]
+    images_of_part: dict[str, int]
+
+
+def gather_out_of_fold(dataset: PreparedDataset, files: Sequence[Path]) -> OutOfFold:
+    """Read prediction files and check that they may judge the labels of `dataset`.
+
+    Raises:
+        EvaluationError: see the module.
+    """
+    file_of: dict[str, Path] = {}
+    labels, probabilities = [], []
+    images_of_part = dict.fromkeys(_PARTS, 0)
+    content_hash = dataset.content_hash()
+    given = dict(zip(dataset.labelled_images["id"], dataset.label_matrix(), strict=True))
+    for path in files:
+        predictions = load_predictions(path)
+        try:
+            part = _check_source(predictions, dataset, content_hash)
+            _check_scores(predictions)
+            for image_id, row in zip(predictions.ids, predictions.labels, strict=True):
+                if image_id in file_of:
+                    raise EvaluationError(
+                        f"image {image_id!r} is in {file_of[image_id]} too: give one prediction an"
+                        " image, as the test parts of a k-fold split do"
+                    )
+                if image_id not in given or (given[image_id] != row).any():
+                    raise EvaluationError(
+                        f"image {image_id!r} has other labels here than in {dataset.root}:"
+                        " evaluate the run again"
+                    )
+                file_of[image_id] = path
+        except EvaluationError as error:
+            raise EvaluationError(f"{path}: {error}") from error
+        images_of_part[part] += len(predictions.ids)
+        labels.append(predictions.labels)
+        probabilities.append(predictions.probabilities)
+    ids = np.array(list(file_of), dtype=object)
+    order = np.argsort(ids, kind="stable")
+    return OutOfFold(
+        ids=tuple(str(name) for name in ids[order]),
+        labels=np.concatenate(labels)[order],
+        probabilities=np.concatenate(probabilities)[order],
+        images_of_part=images_of_part,
+    )
+
+
+def _check_source(predictions: Predictions, dataset: PreparedDataset, content_hash: str) -> str:
+    source = predictions.source
+    if predictions.class_names != dataset.classes.names:
+        raise EvaluationError(
+            f"predictions of the classes {', '.join(predictions.class_names)};"
+            f" the data set has {', '.join(dataset.classes.names)}"
+        )
+    if source.get("data_set") != content_hash:
+        since = [r for r in dataset.reviews if r.before == source.get("data_set")]
+        why = (
+            f"made before reviews/{since[0].number:04d}.json changed the labels: train again"
+            if since
+            else f"made on another data set, or on other labels, than {dataset.root}"
+        )
+        raise EvaluationError(why)
+    part = source.get("part")
+    if part not in _PARTS:
+        raise EvaluationError(
+            f"predictions of the part {part!r}: a network confirms the labels it was trained on;"
+            " give those of test (or validation)"
+        )
+    return str(part)
+
+
+def _check_scores(predictions: Predictions) -> None:
+    wrong = ~np.isfinite(predictions.logits).all(axis=1)
+    if wrong.any():
+        image_id = predictions.ids[int(np.argmax(wrong))]
+        raise EvaluationError(f"the scores of image {image_id!r} are not finite: evaluate again")
