@@ -1,5 +1,6 @@
 """A tiny prepared data set that a tiny network learns in seconds."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def write_dataset(
         pixels[masks[1]] += 90
         name = f"{index:04d}.png"
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(images / name)
-        rows.append((name, name, HEIGHT, WIDTH, f"{seed}-{index:062d}", True, index))
+        sha256 = hashlib.sha256((images / name).read_bytes()).hexdigest()
+        rows.append((name, name, HEIGHT, WIDTH, sha256, True, index))
         for column, mask in enumerate(masks):
             if mask.any():
                 annotations.append((name, column + 1, "mask", encode_mask(mask), int(mask.sum())))
