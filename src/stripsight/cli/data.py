@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stripsight.cli import data_audit, data_review
+from stripsight.cli import data_audit, data_review, data_split
 from stripsight.cli.terminal import print_json
 
 app = typer.Typer(help="Make, prepare and check data sets.", no_args_is_help=True)
@@ -144,3 +144,4 @@ def check(
 app.command("audit")(data_audit.audit)
 app.command("apply-review")(data_review.apply_review)
 app.command("reviews")(data_review.list_reviews)
+app.command("split")(data_split.split)

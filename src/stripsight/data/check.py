@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
-from stripsight.data.prepared import KINDS, PreparedDataset, read_tables
+from stripsight.data.leaks import find_leaks
+from stripsight.data.prepared import KINDS, PreparedDataset, apply_reviews, read_tables
 from stripsight.data.rle import parse_runs
 from stripsight.data.source import UNFINISHED, read_file
 from stripsight.data.splits import PARTS, load_split
@@ -42,6 +43,7 @@ class CheckReport:
     images: int
     annotations: int
     splits: int
+    reviews: int
     findings: tuple[Finding, ...]
 
     @property
@@ -61,6 +63,7 @@ class CheckReport:
             "images": self.images,
             "annotations": self.annotations,
             "splits": self.splits,
+            "reviews": self.reviews,
             "errors": self.errors,
             "warnings": self.warnings,
             "findings": [asdict(finding) for finding in self.findings],
@@ -75,9 +78,10 @@ class CheckReport:
             lines.extend(f"{severity}: {f.where}: {f.message}" for f in same[:_SHOWN])
             if len(same) > _SHOWN:
                 lines.append(f"{severity}: ... and {len(same) - _SHOWN:,} more ({kind})")
+        reviews = f", {self.reviews} reviews" if self.reviews else ""
         lines.append(
             f"{self.root}: {self.images:,} images, {self.annotations:,} annotations (one per image"
-            f" and class), {self.splits} split files; {self.errors:,} errors,"
+            f" and class), {self.splits} split files{reviews}; {self.errors:,} errors,"
             f" {self.warnings:,} warnings"
         )
         return "\n".join(lines)
@@ -100,12 +104,15 @@ def check_dataset(
         DatasetError: no prepared data set, or tables that cannot be read at all.
     """
     dataset, recorded_hash = read_tables(root)
+    reviewed, review_findings = _lay_reviews_over(dataset, recorded_hash)
     split_names = sorted(path.stem for path in (root / "splits").glob("*.csv"))
     findings = [
         *_check_whole(dataset, recorded_hash),
         *_check_image_table(dataset),
         *_check_annotations(dataset),
-        *_check_splits(dataset, split_names),
+        *review_findings,
+        *_check_splits(reviewed, split_names),
+        *_check_records(dataset),
     ]
     facts = inspect_images(list(dataset.images["file"]), _make_reader(dataset), workers=workers)
     rows = _rows(dataset.images)
@@ -115,8 +122,9 @@ def check_dataset(
     return CheckReport(
         root=str(root),
         images=len(dataset.images),
-        annotations=len(dataset.annotations),
+        annotations=len(reviewed.annotations),
         splits=len(split_names),
+        reviews=len(reviewed.reviews),
         findings=tuple(findings),
     )
 
@@ -146,6 +154,15 @@ def _check_whole(dataset: PreparedDataset, recorded_hash: str) -> Iterator[Findi
         yield _error("hash", "dataset.json", message)
     if dataset.images.empty:
         yield _error("images", "images.parquet", "it lists no image")
+
+
+def _lay_reviews_over(
+    dataset: PreparedDataset, recorded_hash: str
+) -> tuple[PreparedDataset, list[Finding]]:
+    try:
+        return apply_reviews(dataset, recorded_hash), []
+    except DatasetError as error:
+        return dataset, [_error("review", "reviews", str(error))]
 
 
 def _check_image_table(dataset: PreparedDataset) -> Iterator[Finding]:
@@ -202,14 +219,24 @@ def _find_shape_fault(row: Any, height: int, width: int) -> str | None:
 def _check_splits(dataset: PreparedDataset, names: list[str]) -> Iterator[Finding]:
     for name in names:
         try:
-            split = load_split(dataset, name)
-        except SplitError as error:
+            split = load_split(dataset, name, leaks="ignore")
+            leaks = find_leaks(dataset, split)
+        except (SplitError, DatasetError) as error:
             yield _error("split", f"splits/{name}.csv", str(error))
             continue
+        for leak in leaks:
+            yield _error("leak", f"splits/{name}.csv", f"split {split.title}: {leak}")
         for part in PARTS:
             if not split.ids(part):
                 message = f"no image is in {part}: training and evaluation need all three parts"
                 yield _error("empty part", f"splits/{name}.csv", message)
+
+
+def _check_records(dataset: PreparedDataset) -> Iterator[Finding]:
+    for path in sorted((dataset.root / "splits").glob("*.json")):
+        if not path.with_suffix(".csv").exists():
+            message = "a record without its table: `data split` did not come to its end, or the"
+            yield _error("split", f"splits/{path.name}", f"{message} table was deleted")
 
 
 def _check_image(row: Any, image: ImageFacts | UnreadableImage) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ uninterrupted one, and the number of workers changes nothing. The Trainer must r
 loader each epoch (`reload_dataloaders_every_n_epochs=1`).
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,12 +19,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from stripsight.data.dataset import DEFAULT_SPLIT, SeverstalFullImageDataset, StripSample
 from stripsight.data.pooled_loader import PooledLoader
 from stripsight.data.prepared import PreparedDataset, load_prepared
-from stripsight.data.splits import PARTS, Split, load_split, make_split, save_split
+from stripsight.data.splits import PARTS, Split
+from stripsight.data.splitting import take_split
 from stripsight.data.transforms import AugmentationSettings, build_augmentation
 from stripsight.errors import DataError, SplitError
 from stripsight.labels import ClassList
-
-logger = logging.getLogger(__name__)
 
 
 class StripDataModule(lightning.LightningDataModule):
@@ -50,6 +48,8 @@ class StripDataModule(lightning.LightningDataModule):
         masks: yield `mask` and `mask_known` too.
         limit: at most so many images in each part, see `choose_subset`.
         missing: `error` refuses images that are not on disk, `skip` leaves them out.
+        leaks: `refuse` a stored split with look-alikes in two parts, or only `warn` of it; one made
+            by random is never refused.
         seed: of order and augmentation.
 
     Attributes:
@@ -72,6 +72,7 @@ class StripDataModule(lightning.LightningDataModule):
         masks: bool = False,
         limit: int | None = None,
         missing: Literal["error", "skip"] = "error",
+        leaks: Literal["refuse", "warn"] = "refuse",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -90,6 +91,7 @@ class StripDataModule(lightning.LightningDataModule):
         self.masks = masks
         self.limit = limit
         self.missing = missing
+        self.leaks = leaks
         self.seed = seed
         self.prepared: PreparedDataset
         self.split: Split
@@ -100,14 +102,21 @@ class StripDataModule(lightning.LightningDataModule):
 
         Raises:
             DatasetError: `root` is no whole prepared data set.
-            SplitError: the split is damaged or cannot be made, or a part has no image on disk.
+            SplitError: the split is damaged, leaks or cannot be made, or a part has no image on
+                disk.
             DataError: images that are not on disk, or of several sizes without `image_size`.
         """
         if self.datasets:
             return
         given = self.root
         self.prepared = given if isinstance(given, PreparedDataset) else load_prepared(given)
-        self.split = self._find_split(self.prepared)
+        self.split = take_split(
+            self.prepared,
+            self.split_name,
+            fractions=self.fractions,
+            seed=self.split_seed,
+            leaks=self.leaks,
+        )
         datasets = {
             part: SeverstalFullImageDataset(
                 self.prepared,
@@ -199,27 +208,6 @@ class StripDataModule(lightning.LightningDataModule):
         if self.masks:
             loader.pooled_shapes["mask"] = (len(self.classes), height, width)
         return loader
-
-    def _find_split(self, prepared: PreparedDataset) -> Split:
-        if (prepared.root / "splits" / f"{self.split_name}.csv").exists():
-            split = load_split(prepared, self.split_name)
-            asked = (self.split_seed, self.fractions)
-            if split.seed is not None and (split.seed, split.fractions) != asked:
-                logger.info(
-                    "split %r is stored (seed %d, fractions %s) and taken as it is",
-                    split.name,
-                    split.seed,
-                    split.fractions,
-                )
-            return split
-        split = make_split(
-            prepared, self.split_name, fractions=self.fractions, seed=self.split_seed
-        )
-        try:
-            save_split(prepared, split)
-        except OSError as error:
-            logger.warning("split %r is not stored (%s); kept in memory", split.name, error)
-        return split
 
 
 class SeededEpoch(Dataset[StripSample]):

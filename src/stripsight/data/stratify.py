@@ -1,9 +1,11 @@
-"""Stratified holdout of grouped multi-label images.
+"""Stratified parts of grouped multi-label images: a holdout, or folds of equal size.
 
 Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the stratification of multi-label data,
 ECML PKDD 2011) over whole groups, with label combinations beside the single labels (second-order
 stratification, Szymański and Kajdanowicz 2017) and with part sizes as hard bounds. It stands in for
 scikit-learn's StratifiedGroupKFold, which knows folds of equal size and one label an image.
+
+`shuffle_parts` is the plain shuffle to compare with: it knows neither labels nor groups.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ import numpy.typing as npt
 from stripsight.errors import SplitError
 
 PARTS = ("train", "validation", "test")
+MIN_FOLDS = len(PARTS)
 
 # How much an uneven class counts against an uneven label combination. On Severstal's 12,568 label
 # sets with 44 near-duplicate pairs every class stays within 1.2 % of its prevalence; with simulated
@@ -50,20 +53,53 @@ def make_holdout_split(
         SplitError: wrong fractions, or fewer than three images or groups.
     """
     shares = check_fractions(fractions)
-    group_of_image, group_count = _number_groups(np.asarray(groups))
-    if len(labels) < len(PARTS):
+    assigned = _assign_images(labels, groups, shares, seed, "train, validation and test")
+    return np.array(PARTS)[assigned]
+
+
+def make_fold_numbers(
+    labels: npt.NDArray[np.uint8], groups: npt.NDArray[np.integer], *, folds: int, seed: int
+) -> Counts:
+    """Put every image into one of `folds` parts of equal size, under `make_holdout_split`'s rules.
+
+    Args:
+        labels: uint8 `[N, C]`.
+        groups: int `[N]`; images of the same number stay together, a negative number stands alone.
+        folds: at least 3, so that one is left to train on beside test and validation.
+        seed: of the choice among equals.
+
+    Returns:
+        int64 `[N]`, 0 to `folds` - 1.
+
+    Raises:
+        SplitError: fewer than 3 folds, or fewer images or groups than folds.
+    """
+    return _assign_images(labels, groups, share_equally(folds), seed, f"{folds} folds")
+
+
+def shuffle_parts(count: int, shares: npt.NDArray[np.float64], *, seed: int) -> Counts:
+    """Part of each of `count` images after a plain shuffle, int64 `[N]`; sizes exact to one image.
+
+    Raises:
+        SplitError: fewer images than parts.
+    """
+    _check_enough(count, len(shares), "labelled images", f"{len(shares)} parts")
+    parts = np.repeat(np.arange(len(shares)), _share_out(count, shares))
+    return np.random.default_rng(seed).permutation(parts)
+
+
+def share_equally(folds: int) -> npt.NDArray[np.float64]:
+    """Shares of `folds` equal parts, float64 `[K]`.
+
+    Raises:
+        SplitError: fewer than 3.
+    """
+    if folds < MIN_FOLDS:
         raise SplitError(
-            f"{len(labels)} labelled images cannot fill train, validation and test:"
-            " at least 3 are needed"
+            f"{folds} folds: at least {MIN_FOLDS} are needed, one for test, one for validation and"
+            " the rest for train"
         )
-    if group_count < len(PARTS):
-        raise SplitError(
-            f"{group_count} groups of look-alike images cannot fill train, validation and test:"
-            " at least 3 are needed"
-        )
-    strata, sizes = _count_strata(labels, group_of_image, group_count)
-    assigned = _assign_groups(strata, sizes, labels.shape[1], shares, np.random.default_rng(seed))
-    return np.array(PARTS)[assigned[group_of_image]]
+    return np.full(folds, 1 / folds)
 
 
 def check_fractions(fractions: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -82,6 +118,27 @@ def check_fractions(fractions: Sequence[float]) -> npt.NDArray[np.float64]:
     if abs(shares.sum() - 1) > 1e-6:
         raise SplitError(f"fractions {_show(shares)} sum to {shares.sum():g}, not to 1")
     return shares
+
+
+def _assign_images(
+    labels: npt.NDArray[np.uint8],
+    groups: npt.NDArray[np.integer],
+    shares: npt.NDArray[np.float64],
+    seed: int,
+    what: str,
+) -> Counts:
+    """Part of each image, `[N]`; `what` names the parts in an error."""
+    group_of_image, group_count = _number_groups(np.asarray(groups))
+    _check_enough(len(labels), len(shares), "labelled images", what)
+    _check_enough(group_count, len(shares), "groups of look-alike images", what)
+    strata, sizes = _count_strata(labels, group_of_image, group_count)
+    assigned = _assign_groups(strata, sizes, labels.shape[1], shares, np.random.default_rng(seed))
+    return assigned[group_of_image]
+
+
+def _check_enough(count: int, needed: int, of_what: str, what: str) -> None:
+    if count < needed:
+        raise SplitError(f"{count} {of_what} cannot fill {what}: at least {needed} are needed")
 
 
 def _number_groups(groups: npt.NDArray[np.integer]) -> tuple[Counts, int]:

@@ -52,6 +52,7 @@ class Judgement:
         hamming_loss: share of wrong (image, class) pairs, over the decided classes.
         exact_match: share of images with every decided class right.
         notes: what has no figure, and why.
+        split: name of the split and how it was made, as `Split.title` says it.
     """
 
     part: str
@@ -61,6 +62,7 @@ class Judgement:
     hamming_loss: float | None
     exact_match: float | None
     notes: tuple[str, ...]
+    split: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `metrics.json`."""

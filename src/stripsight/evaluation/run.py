@@ -13,6 +13,7 @@ import torch
 
 from stripsight.atomic import write_atomically
 from stripsight.config.compose import load_config
+from stripsight.data.leaks import find_leaks
 from stripsight.errors import CheckpointError, EvaluationError, UsageError
 from stripsight.evaluation.decisions import fit_decisions, save_decisions
 from stripsight.evaluation.judgement import Judgement, judge
@@ -50,8 +51,10 @@ def evaluate_run(
     checkpoint = run / "checkpoints" / "best.ckpt"
     if not checkpoint.exists():
         raise CheckpointError(f"{run} has no checkpoints/best.ckpt: train it first")
-    data = build_data(load_config(run / "config.yaml"))
+    # Figures of a run that is done are what they are: a leak found since is said, not refused.
+    data = build_data(load_config(run / "config.yaml"), leaks="warn")
     check_unchanged(record, data)
+    leaks = find_leaks(data.prepared, data.split)
     description = read_description(checkpoint, run_id=record["run_id"])
     if description["image_size"] != list(data.image_size):
         raise EvaluationError(
@@ -81,6 +84,9 @@ def evaluate_run(
                 "part": name,
                 "data_set": record["data_set"]["content_hash"],
                 "split": record["split"]["hash"],
+                "split_name": data.split.name,
+                "split_by": data.split.by,
+                "split_leaks": len(leaks),
                 "checkpoint": hash_checkpoint(checkpoint),
             },
             device=device,
@@ -93,7 +99,16 @@ def evaluate_run(
     predictions = validation if part == "validation" else predict_part(part)
     decisions = fit_decisions(validation.probabilities, validation.labels, data.classes.names)
     save_decisions(decisions, run / "decisions.json")
-    judgement = judge(predictions, decisions, part=part)
+    judgement = replace(
+        judge(predictions, decisions, part=part),
+        split=data.split.title,
+    )
+    if leaks:
+        note = (
+            f"{len(leaks):,} groups of look-alikes lie on two sides of the split, so these figures"
+            f" flatter; the first: {leaks[0]}"
+        )
+        judgement = replace(judgement, notes=(note, *judgement.notes))
     whole = len(data.split.ids(part))
     if judgement.images < whole:
         note = (

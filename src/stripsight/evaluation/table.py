@@ -12,7 +12,8 @@ def build_table(judgement: Judgement) -> Group:
     """Per class and macro, narrow enough for 80 columns; positives, escapes and overkills last."""
     table = Table(
         title=f"{judgement.part} split, {judgement.images:,} images"
-        " (thresholds fitted on validation)",
+        " (thresholds fitted on validation)"
+        + (f"\nof {judgement.split}" if judgement.split else ""),
         box=box.SIMPLE_HEAD,
         padding=0,
         pad_edge=False,

@@ -22,11 +22,11 @@ from stripsight.training.module import DefectModule
 logger = logging.getLogger(__name__)
 
 
-def build_data(config: Config) -> StripDataModule:
-    """The data module of a configuration, set up.
+def build_data(config: Config, *, leaks: Literal["refuse", "warn"] = "refuse") -> StripDataModule:
+    """The data module of a configuration, set up; `leaks` as for `StripDataModule`.
 
     Raises:
-        DataError: the data set or its split does not fit.
+        DataError: the data set or its split does not fit, or the split leaks.
         ConfigError: `data.image_size` distorts the images.
     """
     data = config.data
@@ -41,6 +41,7 @@ def build_data(config: Config) -> StripDataModule:
         augmentation=AugmentationSettings(**vars(config.augmentation)),
         limit=data.limit,
         missing=cast(Literal["error", "skip"], data.missing),
+        leaks=leaks,
         seed=config.training.seed,
     )
     module.setup()

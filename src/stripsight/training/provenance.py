@@ -6,6 +6,7 @@ run came. Nothing here is read by the training itself but `finished`.
 
 import json
 import subprocess
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,7 +44,10 @@ def describe_run(data: StripDataModule, *, seed: int, precision: str) -> dict[st
         },
         "split": {
             "name": split.name,
+            "title": split.title,
             "scheme": split.scheme,
+            "by": split.by,
+            "fold": None if split.fold is None else asdict(split.fold),
             "seed": split.seed,
             "hash": split.hash,
             "counts": {

@@ -149,7 +149,7 @@ def test_a_read_only_folder_keeps_the_split_in_memory(prepared, caplog, monkeypa
         raise OSError(30, "Read-only file system")
 
     # Root may write anywhere, so a real read-only folder would not do.
-    monkeypatch.setattr("stripsight.data.datamodule.save_split", refuse)
+    monkeypatch.setattr("stripsight.data.splitting.save_split", refuse)
     module = build(prepared)
     assert len(module.datasets["train"]) == 12
     assert not (prepared.root / "splits").exists()

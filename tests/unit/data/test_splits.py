@@ -142,7 +142,7 @@ def test_leakage_is_refused(prepared, stored):
     here = stored.assignment["003.jpg"]
     other = "test" if here != "test" else "train"
     replace_line(prepared, f"003.jpg,{here}", f"003.jpg,{other}")
-    with pytest.raises(SplitError, match=r"look-alike images '000\.jpg' and '003\.jpg'"):
+    with pytest.raises(SplitError, match=r"'000\.jpg' in .* and '003\.jpg' in .* look-alikes"):
         load_split(prepared, "holdout")
 
 
@@ -158,6 +158,9 @@ def test_damaged_tables_are_refused(prepared, stored, content):
     [
         b"",
         b"[]",
+        b'{"by": "luck"}',
+        b'{"fold": {"of": "k"}}',
+        b'{"fold": 3}',
         b"{}",
         b'{"fractions": [1], "seed": 0}',
         b'{"seed": "x"}',
@@ -182,7 +185,7 @@ def test_a_table_changed_under_its_record_is_refused(prepared, stored):
 
 
 def test_no_split(prepared):
-    with pytest.raises(SplitError, match=r"split 'holdout' does not exist .*stripsight train"):
+    with pytest.raises(SplitError, match=r"split 'holdout' does not exist .*stripsight data split"):
         load_split(prepared, "holdout")
 
 
@@ -203,10 +206,10 @@ def test_a_split_of_an_older_state_is_taken_and_told(prepared, stored, caplog):
 
 
 def test_a_full_disk_leaves_the_older_split_intact(prepared, stored, monkeypatch):
-    def fail(path, data):
+    def fail(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("stripsight.data.splits.write_atomically", fail)
+    monkeypatch.setattr("stripsight.data.splits.os.fsync", fail)
     with pytest.raises(OSError, match="No space"):
         save_split(prepared, make_split(prepared, "holdout", fractions=FRACTIONS, seed=9))
     assert load_split(prepared, "holdout") == stored

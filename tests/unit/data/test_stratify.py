@@ -1,9 +1,17 @@
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripsight.data.stratify import PARTS, make_holdout_split
+from stripsight.data.stratify import (
+    PARTS,
+    make_fold_numbers,
+    make_holdout_split,
+    share_equally,
+    shuffle_parts,
+)
 from stripsight.errors import SplitError
 
 FRACTIONS = (0.7, 0.15, 0.15)
@@ -125,3 +133,94 @@ def test_three_images_make_three_parts():
         np.zeros((3, 4), np.uint8), np.arange(3), fractions=FRACTIONS, seed=0
     )
     assert sorted(parts) == sorted(PARTS)
+
+
+def counted_labels():
+    """Labels by arithmetic alone, so that no other numpy draws them differently."""
+    i = np.arange(700)
+    return np.stack(
+        [i * 7 % 31 == 0, i * 11 % 53 == 3, i * 13 % 5 < 2, i * 17 % 19 == 1], axis=1
+    ).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("group", "fractions", "seed", "sha256"),
+    [
+        (lambda i: i, FRACTIONS, 0, "ee9b498040b0e3cf"),
+        (lambda i: i, FRACTIONS, 5, "9750d2c42656237b"),
+        (lambda i: np.where(i < 200, i // 2, -1), (0.8, 0.1, 0.1), 1, "e4d54a9a025e9e23"),
+        (lambda i: (i * i // 97) % 60, FRACTIONS, 2, "794bde7eb0c24a12"),
+        (lambda i: i // 9, (1 / 3, 1 / 3, 1 / 3), 3, "dfb7da0e7433317c"),
+    ],
+)
+def test_a_seed_gives_the_split_that_it_gave_before_there_were_folds(
+    group, fractions, seed, sha256
+):
+    parts = make_holdout_split(
+        counted_labels(), group(np.arange(700)), fractions=fractions, seed=seed
+    )
+    assert hashlib.sha256("\n".join(parts.tolist()).encode()).hexdigest()[:16] == sha256
+
+
+@settings(max_examples=150)
+@given(labelled_groups(), st.integers(3, 8))
+def test_folds_are_full_groups_whole_and_sizes_near_equal(data, folds):
+    labels, groups = data
+    sizes = group_sizes(groups)
+    if len(sizes) < folds:
+        with pytest.raises(SplitError, match=f"cannot fill {folds} folds"):
+            make_fold_numbers(labels, groups, folds=folds, seed=0)
+        return
+    numbers = make_fold_numbers(labels, groups, folds=folds, seed=0)
+    assert (numbers == make_fold_numbers(labels, groups, folds=folds, seed=0)).all()
+    for group in np.unique(groups[groups >= 0]):
+        assert len(set(numbers[groups == group])) == 1
+    counts = np.bincount(numbers, minlength=folds)
+    assert len(counts) == folds
+    assert counts.min() > 0
+    assert counts.max() < max(len(labels) / folds, 1) + max(sizes)
+
+
+def test_every_class_reaches_every_fold_when_as_many_groups_carry_it():
+    rng = np.random.default_rng(3)
+    labels = (rng.random((200, 6)) < 0.2).astype(np.uint8)
+    for column, positives in enumerate((5, 5, 6)):
+        labels[:, column] = 0
+        labels[rng.choice(200, positives, replace=False), column] = 1
+    for seed in range(20):
+        numbers = make_fold_numbers(labels, np.arange(200), folds=5, seed=seed)
+        for fold in range(5):
+            assert labels[numbers == fold].any(axis=0).all()
+
+
+def test_rare_label_sets_are_spread_over_the_folds():
+    rng = np.random.default_rng(0)
+    labels = np.zeros((1000, 3), np.uint8)
+    labels[:400, 0] = 1
+    labels[400:450, 1] = 1
+    labels[450:464, [0]] = 1
+    labels[450:464, [1]] = 1  # 14 of two classes
+    labels[464:467] = 1  # 3 of all three
+    labels = labels[rng.permutation(1000)]
+    numbers = make_fold_numbers(labels, np.arange(1000), folds=5, seed=0)
+    code = labels @ [1, 2, 4]
+    for combination in np.unique(code):
+        of_fold = np.bincount(numbers[code == combination], minlength=5)
+        assert of_fold.max() - of_fold.min() <= 2, (combination, of_fold)
+    assert np.bincount(numbers[code == 7], minlength=5).max() == 1
+
+
+@pytest.mark.parametrize("folds", [-1, 0, 1, 2])
+def test_too_few_folds_are_refused(folds):
+    with pytest.raises(SplitError, match=f"{folds} folds: at least 3"):
+        share_equally(folds)
+
+
+def test_a_shuffle_is_even_in_size_and_knows_no_groups():
+    shares = np.array(FRACTIONS)
+    parts = shuffle_parts(100, shares, seed=0)
+    assert np.bincount(parts).tolist() == [70, 15, 15]
+    assert (parts == shuffle_parts(100, shares, seed=0)).all()
+    assert (parts != shuffle_parts(100, shares, seed=1)).any()
+    with pytest.raises(SplitError, match="2 labelled images cannot fill 3 parts"):
+        shuffle_parts(2, shares, seed=0)
