@@ -5,10 +5,11 @@ only a part, and a text box changes only a part. What a match of fingerprints is
 pixels decide (`duplicates.py`).
 
 Key points are blobs: extrema of a difference of Gaussians that are no edges (Lowe 2004,
-"Distinctive image features from scale-invariant keypoints", section 4), spread over the image by
-taking the strongest of each cell. Descriptors are comparisons of brightness between pairs of
-smoothed pixels around the point (BRIEF: Calonder et al. 2010): a change of brightness that keeps
-the order changes no bit. Scale and rotation are left out: a line's camera does not move.
+"Distinctive image features from scale-invariant keypoints", section 4), sought on the image at a
+quarter of its size and, where it is small, at a half or whole, too; of each cell the strongest, so
+that they are spread. Descriptors are comparisons of brightness between pairs of smoothed pixels
+around the point (BRIEF: Calonder et al. 2010): a change of brightness that keeps the order changes
+no bit. Scale and rotation are left out: a line's camera does not move.
 """
 
 from dataclasses import dataclass
@@ -20,27 +21,29 @@ from scipy import ndimage
 
 from stripsight.imaging import GreyImage
 
-REDUCTION = 4
-"""Pixels of the image to a pixel of the plane on which key points are sought."""
 DESCRIPTOR_WORDS = 2
 """64-bit words to a descriptor."""
 
-_MOST_POINTS = 48
-_CELL = 12
-_REACH = 7  # of a descriptor from its point; nearer to the image's rim there is no point
+_REDUCTIONS = (4, 2, 1)  # pixels of the image to one of the plane on which key points are sought
+_MOST_PIXELS = 2**14  # of a finer plane: small images have too few points on the coarse one alone
+_MOST_POINTS = 80  # of a plane
+_CELL, _MOST_IN_CELL = 16, 2
+_PATCH = 4  # of which one pixel at most can be a key point
+_REACH = 7  # of a descriptor from its point; nearer to the plane's rim there is no point
 _FINE, _COARSE = 1.0, 2.0  # standard deviations of the two Gaussians
-_LEAST_RESPONSE = 0.8  # grey levels: weaker blobs are noise and compression
+_LEAST_RESPONSE = 0.7  # grey levels: weaker blobs are noise and compression
 _LARGEST_CURVATURE_RATIO = 10.0
 
 Plane = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
-    """Key points of one image, at most 48; none where it shows nothing.
+    """Key points of one image; none where it shows nothing.
 
     Attributes:
-        points: int16 `[K, 2]`, x and y in units of `REDUCTION` pixels.
+        points: int16 `[K, 2]`, x and y in pixels.
         descriptors: uint64 `[K, DESCRIPTOR_WORDS]`, 128 bits each.
     """
 
@@ -48,7 +51,7 @@ class Fingerprint:
     descriptors: npt.NDArray[np.uint64]
 
 
-def _draw_pairs() -> npt.NDArray[np.int64]:
+def _draw_pairs() -> Ints:
     """The compared positions `[128, 2, 2]`: of each bit two (y, x), the same in every version."""
     rng = np.random.Generator(np.random.PCG64(2010))
     spread = rng.normal(0.0, _REACH / 2, (64 * DESCRIPTOR_WORDS, 2, 2))
@@ -60,64 +63,61 @@ _PAIRS = _draw_pairs()
 
 def compute_fingerprint(image: GreyImage) -> Fingerprint:
     """The fingerprint of an image `[H, W]`, uint8; the same image gives the same bits."""
-    plane = _reduce(image)
-    if min(plane.shape) <= 2 * _REACH + 2:
-        return _EMPTY
-    fine = ndimage.gaussian_filter(plane, _FINE, truncate=3.0)
-    response = fine - ndimage.gaussian_filter(plane, _COARSE, truncate=3.0)
-    rows, columns = _find_blobs(response)
-    return Fingerprint(
-        points=np.stack([columns, rows], axis=1).astype(np.int16),
-        descriptors=_describe(fine, rows, columns),
-    )
+    points = [np.zeros((0, 2), np.int16)]
+    descriptors = [np.zeros((0, DESCRIPTOR_WORDS), np.uint64)]
+    for reduction in _REDUCTIONS:
+        height, width = (side // reduction for side in image.shape)
+        too_large = reduction < max(_REDUCTIONS) and height * width > _MOST_PIXELS
+        if too_large or min(height, width) <= 2 * _REACH + _PATCH:
+            continue
+        plane = np.asarray(Image.fromarray(image).reduce(reduction), np.float32)
+        fine = ndimage.gaussian_filter(plane, _FINE, truncate=3.0)
+        response = fine - ndimage.gaussian_filter(plane, _COARSE, truncate=3.0)
+        rows, columns = _find_blobs(response)
+        points.append((np.stack([columns, rows], axis=1) * reduction).astype(np.int16))
+        descriptors.append(_describe(fine, rows, columns))
+    return Fingerprint(np.concatenate(points), np.concatenate(descriptors))
 
 
-_EMPTY = Fingerprint(np.zeros((0, 2), np.int16), np.zeros((0, DESCRIPTOR_WORDS), np.uint64))
+def _find_blobs(response: Plane) -> tuple[Ints, Ints]:
+    """Rows and columns of the strongest blobs, few to a cell, strongest first."""
+    strength = np.abs(response)
+    rows, columns = _find_patch_peaks(strength[_REACH:-_REACH, _REACH:-_REACH])
+    rows, columns = rows + _REACH, columns + _REACH
+    strong = strength[rows, columns] >= _LEAST_RESPONSE
+    rows, columns = rows[strong], columns[strong]
+    around = strength[rows[:, None] + _AROUND_Y, columns[:, None] + _AROUND_X].max(axis=1)
+    is_blob = (strength[rows, columns] >= around) & ~_is_edge(response, rows, columns)
+    rows, columns = rows[is_blob], columns[is_blob]
+    order = np.argsort(-strength[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    kept = _rank_in_cell(rows, columns) < _MOST_IN_CELL
+    return rows[kept][:_MOST_POINTS], columns[kept][:_MOST_POINTS]
 
 
-def _reduce(image: GreyImage) -> Plane:
-    if min(image.shape) < REDUCTION:
-        return np.zeros((1, 1), np.float32)
-    return np.asarray(Image.fromarray(image).reduce(REDUCTION), np.float32)
+_AROUND_Y, _AROUND_X = (offset.ravel() - 1 for offset in np.indices((3, 3)))
 
 
-def _find_blobs(
-    response: Plane,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows and columns of the strongest blobs, at most one a cell, strongest first."""
-    rows, columns = _find_cell_peaks(np.abs(response))
-    height, width = response.shape
-    inside = (
-        (rows >= _REACH)
-        & (rows < height - _REACH)
-        & (columns >= _REACH)
-        & (columns < width - _REACH)
-    )
-    rows, columns = rows[inside], columns[inside]
-    around = np.abs(response[rows[:, None] + _RING_Y, columns[:, None] + _RING_X])
-    strength = around[:, 4]
-    is_peak = (strength >= around.max(axis=1)) & (strength >= _LEAST_RESPONSE)
-    kept = is_peak & ~_is_edge(response, rows, columns)
-    order = np.flatnonzero(kept)[np.argsort(-strength[kept], kind="stable")][:_MOST_POINTS]
-    return rows[order], columns[order]
+def _find_patch_peaks(strength: Plane) -> tuple[Ints, Ints]:
+    """Row and column of the largest value of each whole patch."""
+    down, across = (side // _PATCH for side in strength.shape)
+    whole = strength[: down * _PATCH, : across * _PATCH]
+    patches = whole.reshape(down, _PATCH, across, _PATCH).transpose(0, 2, 1, 3)
+    best_y, best_x = np.divmod(patches.reshape(down * across, -1).argmax(axis=1), _PATCH)
+    row, column = np.divmod(np.arange(down * across), across)
+    return row * _PATCH + best_y, column * _PATCH + best_x
 
 
-_RING_Y, _RING_X = (offset.ravel() - 1 for offset in np.indices((3, 3)))
+def _rank_in_cell(rows: Ints, columns: Ints) -> Ints:
+    """How many points of the same cell stand before each."""
+    cell = rows // _CELL * 2**16 + columns // _CELL
+    order = np.argsort(cell, kind="stable")
+    starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
+    rank = np.arange(len(cell)) - np.repeat(starts, np.diff(starts, append=len(cell)))
+    return np.asarray(rank[np.argsort(order)])
 
 
-def _find_cell_peaks(strength: Plane) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Row and column of the largest value of each whole cell."""
-    height, width = (side - side % _CELL for side in strength.shape)
-    cells = strength[:height, :width].reshape(height // _CELL, _CELL, width // _CELL, _CELL)
-    flat = cells.transpose(0, 2, 1, 3).reshape(-1, _CELL * _CELL)
-    best = flat.argmax(axis=1)
-    cell_row, cell_column = np.divmod(np.arange(len(flat)), width // _CELL)
-    return cell_row * _CELL + best // _CELL, cell_column * _CELL + best % _CELL
-
-
-def _is_edge(
-    response: Plane, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
+def _is_edge(response: Plane, rows: Ints, columns: Ints) -> npt.NDArray[np.bool_]:
     """Whether one curvature is many times the other (Lowe 2004, equation 4)."""
     here = 2 * response[rows, columns]
     xx = response[rows, columns + 1] + response[rows, columns - 1] - here
@@ -132,9 +132,7 @@ def _is_edge(
     return np.asarray((xx + yy) ** 2 * ratio >= (ratio + 1) ** 2 * (xx * yy - xy * xy))
 
 
-def _describe(
-    plane: Plane, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
-) -> npt.NDArray[np.uint64]:
+def _describe(plane: Plane, rows: Ints, columns: Ints) -> npt.NDArray[np.uint64]:
     """Descriptors uint64 `[K, DESCRIPTOR_WORDS]` of the points."""
     start = rows * plane.shape[1] + columns
     first, second = (_PAIRS[:, k, 0] * plane.shape[1] + _PAIRS[:, k, 1] for k in (0, 1))

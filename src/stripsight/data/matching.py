@@ -1,0 +1,152 @@
+"""Which pairs of images may show the same, by their fingerprints, without looking at all pairs.
+
+Descriptors that share a stretch of bits lie side by side when sorted by it, so each is compared
+with its neighbours in several sortings (in the manner of multi-index hashing: Norouzi et al. 2012,
+"Fast search in Hamming space with multi-index hashing"). The number of neighbours is bounded: many
+like points, as a regular pattern gives, cost no more than others. Pairs of images several of whose
+points match at one displacement are candidates.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stripsight.data.fingerprint import DESCRIPTOR_WORDS, Fingerprint
+
+_NEIGHBOURS = 24  # in each sorting
+_STEP = 2  # bytes from one sorting's stretch to the next
+_PREFIX = 16  # bits that must be equal
+_MOST_DIFFERENT_BITS = 20  # of 128
+_TOLERANCE = 5  # pixels between displacements that agree
+_LEAST_MATCHES = 3
+_LEAST_SHARE = 0.3  # of the points on the part that would be shared
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Two images that may share a part.
+
+    Attributes:
+        first: position in the sequence that was searched.
+        second: likewise, larger.
+        shift_x: content at column x of `first` may be at x - shift_x of `second`, pixels.
+        shift_y: likewise for rows.
+        matches: points that agree on it.
+    """
+
+    first: int
+    second: int
+    shift_x: int
+    shift_y: int
+    matches: int
+
+
+@dataclass(frozen=True)
+class _Points:
+    """All points of all images: `image` `[N]`, `position` `[N, 2]`, `descriptor` `[N, words]`."""
+
+    image: npt.NDArray[np.int32]
+    position: npt.NDArray[np.int16]
+    descriptor: npt.NDArray[np.uint64]
+
+
+def find_candidates(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
+    """Pairs of images whose fingerprints agree, by position."""
+    points = _join(fingerprints)
+    first, second = _find_like_points(points)
+    voted = _count_votes(points, first, second)
+    return [
+        candidate
+        for candidate in voted
+        if _share_matched(fingerprints[candidate.first], fingerprints[candidate.second], candidate)
+        >= _LEAST_SHARE
+    ]
+
+
+def _share_matched(first: Fingerprint, second: Fingerprint, candidate: Candidate) -> float:
+    """Of the points on the shared part, the share that has its like in the other image."""
+    shift = np.array([candidate.shift_x, candidate.shift_y])
+    ours, theirs = first.points.astype(np.int64) - shift, second.points.astype(np.int64)
+    near = (np.abs(ours[:, None] - theirs) <= _TOLERANCE).all(axis=2)
+    bits = np.bitwise_count(first.descriptors[:, None] ^ second.descriptors).sum(axis=2)
+    like = near & (bits <= _MOST_DIFFERENT_BITS)
+    matched = min(like.any(axis=0).sum(), like.any(axis=1).sum())
+    # Where the other image has points there it has steel: its size is not known here.
+    ours_there = _count_inside(ours, theirs)
+    theirs_there = _count_inside(theirs, ours)
+    return float(matched / max(1, min(ours_there, theirs_there)))
+
+
+def _count_inside(points: Ints, others: Ints) -> int:
+    """How many points lie in the box around the others."""
+    low, high = others.min(axis=0), others.max(axis=0)
+    return int(((points >= low) & (points <= high)).all(axis=1).sum())
+
+
+def _join(fingerprints: Sequence[Fingerprint]) -> _Points:
+    counts = [len(f.points) for f in fingerprints]
+    return _Points(
+        image=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+        position=np.concatenate([np.zeros((0, 2), np.int16), *(f.points for f in fingerprints)]),
+        descriptor=np.concatenate(
+            [np.zeros((0, DESCRIPTOR_WORDS), np.uint64), *(f.descriptors for f in fingerprints)]
+        ),
+    )
+
+
+def _find_like_points(points: _Points) -> tuple[Ints, Ints]:
+    """Pairs of points of different images with few different bits, each once."""
+    count = len(points.image)
+    found = [np.zeros(0, np.int64)]
+    raw = points.descriptor.view(np.uint8).reshape(count, -1)
+    for shift in range(0, raw.shape[1], _STEP):
+        keys = np.ascontiguousarray(np.roll(raw, -shift, axis=1)[:, :8]).view(">u8")[:, 0]
+        order = np.argsort(keys.astype(np.uint64), kind="stable")
+        prefix = (keys[order] >> np.uint64(64 - _PREFIX)).astype(np.uint32)
+        image, descriptor = points.image[order], points.descriptor[order]
+        for distance in range(1, min(_NEIGHBOURS + 1, count)):
+            near = np.flatnonzero(
+                (prefix[distance:] == prefix[:-distance]) & (image[distance:] != image[:-distance])
+            )
+            bits = np.bitwise_count(descriptor[near] ^ descriptor[near + distance]).sum(axis=1)
+            near = near[bits <= _MOST_DIFFERENT_BITS]
+            a, b = order[near], order[near + distance]
+            found.append(np.minimum(a, b) * count + np.maximum(a, b))
+        # Not np.unique, whose hashing takes several times as long here.
+        pairs = np.sort(np.concatenate(found))
+        found = [pairs[np.diff(pairs, prepend=-1) > 0]]
+    return np.divmod(found[0], max(count, 1))
+
+
+def _count_votes(points: _Points, first: Ints, second: Ints) -> Iterator[Candidate]:
+    """Displacements that enough matches of one pair of images agree on."""
+    pair = points.image[first].astype(np.int64) * (int(points.image.max(initial=0)) + 1)
+    pair += points.image[second]
+    moved = points.position[first].astype(np.int64) - points.position[second]
+    order = np.argsort(pair, kind="stable")
+    pair, moved = pair[order], moved[order]
+    starts = np.flatnonzero(np.diff(pair, prepend=-1))
+    sizes = np.diff(starts, append=len(pair))
+    for start, size in zip(
+        starts[sizes >= _LEAST_MATCHES].tolist(),
+        sizes[sizes >= _LEAST_MATCHES].tolist(),
+        strict=True,
+    ):
+        moves = moved[start : start + size]
+        agree = _are_near(moves[:, 0]) & _are_near(moves[:, 1])
+        votes = agree.sum(axis=1)
+        best = int(votes.argmax())
+        if votes[best] >= _LEAST_MATCHES:
+            x, y = moves[agree[best]].mean(axis=0)
+            a, b = first[order[start]], second[order[start]]
+            yield Candidate(
+                int(points.image[a]), int(points.image[b]), round(x), round(y), int(votes[best])
+            )
+
+
+def _are_near(values: Ints) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.abs(values[:, None] - values[None]) <= _TOLERANCE)
