@@ -114,16 +114,22 @@ def _explain_faults(batches: Iterator[Any]) -> Iterator[Any]:
     """Give a worker's error back as it was raised; PyTorch wraps it in the worker's traceback."""
     try:
         yield from batches
-    except StripSightError as error:
+    except Exception as error:  # noqa: BLE001 - raised again below
+        # Its traceback ties PyTorch's iterator into a reference cycle. Freed by the garbage
+        # collector, that closes its queues first and then waits five seconds for each worker.
+        raise _explain(error.with_traceback(None)) from None
+
+
+def _explain(error: Exception) -> Exception:
+    if isinstance(error, StripSightError):
         line = str(error).strip().rsplit("\n", 1)[-1]
-        raise type(error)(line.partition(": ")[2]) from error
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker (pid"):
-            raise
-        raise DataError(
+        return type(error)(line.partition(": ")[2])
+    if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker (pid"):
+        return DataError(
             "a loader process was killed (out of memory, or /dev/shm too small): lower"
             " data.num_workers or training.batch_size"
-        ) from error
+        )
+    return error
 
 
 def _as_tensor(value: Any, memory: torch.Tensor | None, pin: bool) -> Any:

@@ -1,3 +1,6 @@
+import gc
+import multiprocessing
+
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -74,10 +77,16 @@ def test_a_batch_of_unequal_images_fails_as_in_pytorch():
         list(pooled(Numbered(20, odd_shape_at=7), batch_size=4))
 
 
-def test_an_error_in_a_worker_arrives_with_its_type():
+def test_an_error_in_a_worker_arrives_with_its_type_and_ends_the_workers_at_once():
     loader = pooled(Numbered(20), batch_size=4, sampler=[0, 1, 2, 3, -1, 4])
-    with pytest.raises(ValueError, match="negative"):
-        list(loader)
+    gc.disable()  # what only it could free would keep the workers for seconds
+    try:
+        with pytest.raises(ValueError, match="negative") as caught:
+            list(loader)
+        del caught
+        assert multiprocessing.active_children() == []
+    finally:
+        gc.enable()
 
 
 def test_without_shapes_or_workers_it_is_pytorchs_loader():
