@@ -37,6 +37,7 @@ def apply_review(
     from stripsight.data.prepared import load_prepared
     from stripsight.data.review import remove_last_review
     from stripsight.data.reviewing import apply_sheet
+    from stripsight.reporting.quantities import format_quantity
 
     if undo == (sheet is not None):
         raise UsageError("give either REVIEW.csv or --undo (see --help)")
@@ -54,8 +55,8 @@ def apply_review(
             typer.echo(f"refused: ... and {len(outcome.faults) - _SHOWN:,} more", err=True)
         if outcome.review is None:
             raise DataError(
-                f"{sheet}: {len(outcome.faults):,} rows do not fit (listed above); nothing was"
-                " changed"
+                f"{sheet}: {format_quantity(len(outcome.faults), 'row')} refused (listed above);"
+                " nothing was changed"
             )
         review = outcome.review
     if as_json:
@@ -63,7 +64,7 @@ def apply_review(
         return
     typer.echo(f"{'undone' if undo else 'applied'}: {review.describe()}")
     if not undo:
-        typer.echo(f"{outcome.undecided:,} rows have no decision")
+        typer.echo(f"without a decision: {format_quantity(outcome.undecided, 'row')}")
     if review.before != review.after:
         typer.echo(
             "the labels changed: runs trained on the others refuse this data set; train anew"
@@ -77,6 +78,7 @@ def list_reviews(
     """List the reviews of a data set and every label they changed."""
     from stripsight.cli.terminal import print_json
     from stripsight.data.prepared import load_prepared
+    from stripsight.reporting.quantities import format_quantity
 
     reviews = load_prepared(dataset).reviews
     if as_json:
@@ -89,7 +91,7 @@ def list_reviews(
             typer.echo(
                 f"  {change.image}  {what}: {change.decision} ({change.was} -> {change.now})"
             )
-    typer.echo(f"{len(reviews)} reviews of {dataset}")
+    typer.echo(f"{format_quantity(len(reviews), 'review')} of {dataset}")
 
 
 def _name_reviewer(name: str | None) -> str:

@@ -31,6 +31,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stripsight.reporting.quantities import format_share
+
 FEWEST_IMAGES = 10
 """With fewer images on either side a mean self-confidence is off by up to 0.16 (one standard error)
 and a single image moves it by a tenth."""
@@ -134,11 +136,10 @@ def audit_labels(
 def explain_suspect(suspect: Suspect, judged: ClassAudit) -> str:
     """Why a label is suspect, in one sentence."""
     absent, present = judged.thresholds
-    if suspect.given:
-        usual = "" if present is None else f"; images labelled so get {present:.0%} on average"
-        return f"labelled {judged.name}, predicted {suspect.probability:.0%}{usual}"
-    usual = "" if absent is None else f"; images without it get {1 - absent:.0%} on average"
-    return f"not labelled {judged.name}, predicted {suspect.probability:.0%}{usual}"
+    usual = present if suspect.given else (None if absent is None else 1 - absent)
+    what = "labelled" if suspect.given else "not labelled"
+    others = "" if usual is None else f"; images {what} so get {format_share(usual)} on average"
+    return f"{what} {judged.name}, predicted {format_share(suspect.probability)}{others}"
 
 
 def audit_class(name: str, given: npt.NDArray[np.bool_], probability: Scores) -> ClassAudit:

@@ -6,7 +6,7 @@ Pictures show what is labelled, outlined, so that a reviewer sees the label and 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from stripsight.data.audit import Audit, ClassAudit, Suspect, explain_suspect
+from stripsight.data.audit import Audit, ClassAudit, Suspect
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.rle import decode_mask
 from stripsight.errors import ImageError
@@ -125,8 +125,8 @@ def _show_classes(
     for column, judged in enumerate(audit.classes):
         blocks: list[Gallery | Note] = []
         for given, title, caption in (
-            (True, "Labelled, perhaps wrong", "Answer `remove` where the defect is not there."),
-            (False, "Not labelled, perhaps missing", "Answer `add` where the defect is there."),
+            (True, "Labelled, perhaps wrong", "Answer remove where the defect is not there."),
+            (False, "Not labelled, perhaps missing", "Answer add where the defect is there."),
         ):
             found = [items[s] for s in items if s.column == column and s.given == given]
             pictures = [item for item in found if isinstance(item, GalleryItem)]
@@ -151,7 +151,7 @@ def _explain_answers() -> Section:
         "answers",
         "How to answer",
         (Table("Write one of these into the column decision of review.csv", columns, _ANSWERS),),
-        lead="Leave the cell empty where you are not sure. Then run `stripsight data apply-review`:"
+        lead="Leave the cell empty where you are not sure. Then run stripsight data apply-review:"
         " the original annotations stay as they are, every change is recorded and can be undone.",
     )
 
@@ -194,7 +194,7 @@ class _Painter:
             to_picture(picture, f"{suspect.image}, labelled {names or 'without defect'}"),
             suspect.image,
             tuple(_tag(self._dataset, column) for column, _ in labelled),
-            explain_suspect(suspect, judged),
+            f"{judged.name} predicted {format_share(suspect.probability)}",
         )
 
 

@@ -16,6 +16,7 @@ from stripsight.data.audit_page import build_audit_page
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.review_sheet import format_sheet, name_version, read_sheet
 from stripsight.errors import DataError
+from stripsight.reporting.quantities import format_quantity
 
 SCHEMA_VERSION = 1
 SHEET, PAGE, RECORD = "review.csv", "audit.html", "audit.json"
@@ -65,7 +66,9 @@ class AuditReport:
             f"{c.name}: nothing proposed; {c.why_none}" for c in self.audit.classes if c.why_none
         ]
         if self.confirmed:
-            notes.append(f"{self.confirmed:,} suspects are left out: a review decided on them")
+            notes.append(
+                f"{format_quantity(self.confirmed, 'suspect')} left out: a review decided on them"
+            )
         return tuple(notes)
 
     def to_json(self) -> dict[str, Any]:
@@ -130,8 +133,8 @@ def check_sheet_is_free(out: Path, dataset: PreparedDataset) -> None:
         ) from error
     if decided:
         raise DataError(
-            f"{path} holds {decided} decisions: apply them with `stripsight data apply-review`, or"
-            " name another folder with --out"
+            f"{path} holds {format_quantity(decided, 'decision')}: apply them with"
+            " `stripsight data apply-review`, or name another folder with --out"
         )
 
 

@@ -18,6 +18,7 @@ from stripsight.data.rle import parse_runs
 from stripsight.data.source import UNFINISHED, read_file
 from stripsight.data.splits import PARTS, load_split
 from stripsight.errors import DatasetError, RunLengthError, SplitError
+from stripsight.reporting.quantities import format_quantity
 
 _SHOWN = 20
 
@@ -78,7 +79,7 @@ class CheckReport:
             lines.extend(f"{severity}: {f.where}: {f.message}" for f in same[:_SHOWN])
             if len(same) > _SHOWN:
                 lines.append(f"{severity}: ... and {len(same) - _SHOWN:,} more ({kind})")
-        reviews = f", {self.reviews} reviews" if self.reviews else ""
+        reviews = f", {format_quantity(self.reviews, 'review')}" if self.reviews else ""
         lines.append(
             f"{self.root}: {self.images:,} images, {self.annotations:,} annotations (one per image"
             f" and class), {self.splits} split files{reviews}; {self.errors:,} errors,"

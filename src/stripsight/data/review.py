@@ -27,6 +27,7 @@ import pandas as pd
 from stripsight.atomic import write_atomically
 from stripsight.errors import DatasetError
 from stripsight.labels import ClassList
+from stripsight.reporting.quantities import format_quantity
 
 logger = logging.getLogger(__name__)
 
@@ -93,9 +94,11 @@ class Review:
     def describe(self) -> str:
         """One line for people."""
         return (
-            f"{FOLDER}/{self.number:04d}.json: {self.count('remove')} labels removed,"
-            f" {self.count('add')} added, {self.count('drop-image')} images left out,"
-            f" {self.count('keep')} labels kept; by {self.reviewer}, {self.applied}"
+            f"{FOLDER}/{self.number:04d}.json:"
+            f" {format_quantity(self.count('remove'), 'label')} removed,"
+            f" {self.count('add'):,} added, {self.count('keep'):,} kept,"
+            f" {format_quantity(self.count('drop-image'), 'image')} left out;"
+            f" by {self.reviewer}, {self.applied}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -246,6 +246,8 @@ def _merge_drops(changes: Iterable[Change]) -> tuple[Change, ...]:
 
 
 def _decode(data: bytes) -> str:
+    if data.startswith(b"PK\x03\x04"):
+        raise DataError("it is a workbook, not CSV: save it as CSV (UTF-8)")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     else:

@@ -11,6 +11,7 @@ not whole is refused.
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -69,8 +70,8 @@ def save_split(dataset: PreparedDataset, split: Split) -> Path:
 def save_splits(dataset: PreparedDataset, splits: Sequence[Split]) -> tuple[Path, ...]:
     """Write splits beside their data set, all or none, in place of those of their names.
 
-    Of a set of folds that is replaced by fewer, the rest go as well. Killed between its first and
-    its last step, this leaves tables without which the set is refused, never a mixture.
+    Of a set of folds that is replaced by fewer, the rest go as well. Killed half-way, this leaves
+    what `load_split` refuses until the same is written again.
 
     Raises:
         SplitError: one does not fit the data set.
@@ -85,7 +86,6 @@ def save_splits(dataset: PreparedDataset, splits: Sequence[Split]) -> tuple[Path
     for split in splits:
         files[folder / f"{split.name}.csv"] = format_table(split)
     folder.mkdir(parents=True, exist_ok=True)
-    old = _find_replaced(folder, splits)
     temporaries = {path: name_temporary(path, f".{os.getpid()}") for path in files}
     try:
         for path, data in files.items():
@@ -93,11 +93,7 @@ def save_splits(dataset: PreparedDataset, splits: Sequence[Split]) -> tuple[Path
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        for path in (*old, *(path.with_suffix(".json") for path in old)):
-            path.unlink(missing_ok=True)
-        # The records first: a fold's table without its record would pass for one by hand.
-        for path, temporary in temporaries.items():
-            temporary.replace(path)
+        _replace(temporaries, _find_leftover(folder, splits))
     except BaseException:
         for temporary in temporaries.values():
             temporary.unlink(missing_ok=True)
@@ -153,6 +149,8 @@ def load_split(
 ) -> Split:
     """Read a stored split and check it against its data set.
 
+    Images that a review has dropped since it was made are left out, with one warning line.
+
     Args:
         dataset: it was made for.
         name: of the split.
@@ -167,11 +165,12 @@ def load_split(
     check_name(name)
     path = dataset.root / "splits" / f"{name}.csv"
     record = read_record(path.with_suffix(".json"))
-    split = parse_split(path.with_suffix(".json"), record, read_table(path, record))
-    if split.fold is not None:
-        _check_set(path.parent, split.fold)
+    stored = parse_split(path.with_suffix(".json"), record, read_table(path, record))
+    if stored.fold is not None:
+        _check_set(path.parent, stored.fold)
+    split = _leave_out_dropped(dataset, stored)
     _check_fit(dataset, split)
-    if record and record.get("split_hash") != split.hash:
+    if record and record.get("split_hash") != stored.hash:
         raise SplitError(
             f"{path} was changed after it was made: make it again,"
             f" or delete {path.with_suffix('.json').name} to use it as your own"
@@ -183,6 +182,18 @@ def load_split(
     if leaks != "ignore":
         _mind_leaks(dataset, split, refuse=leaks == "refuse")
     return split
+
+
+def _leave_out_dropped(dataset: PreparedDataset, split: Split) -> Split:
+    """The split without the images that a review has taken out since; one line says how many."""
+    left_out = dataset.dropped & split.assignment.keys()
+    if not left_out:
+        return split
+    logger.warning(
+        "split %r: %d images are left out because a review dropped them", split.name, len(left_out)
+    )
+    kept = {name: part for name, part in split.assignment.items() if name not in left_out}
+    return replace(split, assignment=kept)
 
 
 def _mind_leaks(dataset: PreparedDataset, split: Split, *, refuse: bool) -> None:
@@ -199,12 +210,33 @@ def _mind_leaks(dataset: PreparedDataset, split: Split, *, refuse: bool) -> None
         logger.warning("%s", summarise_leaks(dataset, split, found))
 
 
-def _find_replaced(folder: Path, splits: Sequence[Split]) -> list[Path]:
-    """Tables that give way to `splits`: those of their names, and all folds of their sets."""
-    names = {split.name for split in splits}
+def _find_leftover(folder: Path, splits: Sequence[Split]) -> list[Path]:
+    """Tables of older folds of the same sets that none of `splits` takes the place of."""
+    names: set[str] = set()
     for of in {split.fold.of for split in splits if split.fold}:
         names |= {path.stem for path in folder.glob(f"{of}-*.json") if find_set(path) == of}
-    return [folder / f"{name}.csv" for name in sorted(names)]
+    return [folder / f"{name}.csv" for name in sorted(names - {split.name for split in splits})]
+
+
+def _replace(temporaries: dict[Path, Path], leftover: Sequence[Path]) -> None:
+    """Put records and tables in their places, so that a half-done set is refused at every step.
+
+    An older set lacks its leftover tables first; then its tables do not fit the new records; then
+    they are gone, until all new ones are there. A table never lies there without its record, as one
+    by hand does.
+    """
+    records = [path for path in temporaries if path.suffix == ".json"]
+    tables = [path for path in temporaries if path.suffix == ".csv"]
+    for path in leftover:
+        path.unlink(missing_ok=True)
+    for path in records:
+        temporaries[path].replace(path)
+    for path in tables:
+        path.unlink(missing_ok=True)
+    for path in tables:
+        temporaries[path].replace(path)
+    for path in leftover:
+        path.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _check_set(folder: Path, fold: Fold) -> None:
