@@ -77,7 +77,9 @@ def split(
         if scheme is _Scheme.kfold:
             share_equally(count)
             names, of = [f"{name}-{number}" for number in range(1, count + 1)], name
-        shares = check_fractions(_parse_fractions(fractions)).tolist()
+        shares = check_fractions(
+            _parse_fractions("0.7,0.15,0.15" if fractions is None else fractions)
+        ).tolist()
         prepared = load_prepared(dataset)
         check_unused(prepared, names, of=of, force=force)
     except SplitError as error:
@@ -98,6 +100,7 @@ def split(
     if as_json:
         print_json(report.to_json() | {"files": [str(path) for path in paths]})
     else:
+        typer.echo(f"split {report.title}, seed {seed}")
         print_table(_build_table(report))
         for line in report.format_lines():
             typer.echo(line)
@@ -105,9 +108,9 @@ def split(
         typer.echo(f"next: stripsight train data.root={dataset} data.split={made[0].name}")
 
 
-def _parse_fractions(text: str | None) -> list[float]:
+def _parse_fractions(text: str) -> list[float]:
     try:
-        return [float(word) for word in (text or "0.7,0.15,0.15").split(",")]
+        return [float(word) for word in text.split(",")]
     except ValueError as error:
         message = f"--fractions {text!r}: three numbers such as 0.7,0.15,0.15 are needed"
         raise UsageError(message) from error
@@ -139,18 +142,8 @@ def _build_table(report: "SplitReport") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    balance, first = report.balance, report.splits[0]
-    title = first.title
-    if first.fold:
-        how = "by group" if first.by == "group" else "BY RANDOM"
-        title = f"{first.fold.of} ({first.fold.count} folds {how}; the test part of each)"
-    table = Table(
-        title=f"{title}, seed {first.seed}",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-        title_justify="left",
-    )
+    balance = report.balance
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("images", no_wrap=True)
     for part in (*balance.parts, "all", "strays by"):
         table.add_column(part, justify="right", no_wrap=True)

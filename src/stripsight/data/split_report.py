@@ -23,6 +23,7 @@ class SplitReport:
         unlabelled: images of the data set that are in no part, their labels not being known.
         groups: of labelled images; an image without look-alikes is a group by itself.
         large_groups: those of several images.
+        largest_group: images in the largest.
         crossing: groups that lie in more than one part, or in more than one fold's test part.
         searched: whether look-alikes were searched; else only identical files form groups.
         absent: for each class that is absent somewhere, where: (split name, part).
@@ -33,9 +34,19 @@ class SplitReport:
     unlabelled: int
     groups: int
     large_groups: int
+    largest_group: int
     crossing: int
     searched: bool
     absent: dict[str, tuple[tuple[str, str], ...]]
+
+    @property
+    def title(self) -> str:
+        """Name and making in words."""
+        first = self.splits[0]
+        if first.fold is None:
+            return first.title
+        how = "by group" if first.by == "group" else "BY RANDOM"
+        return f"{first.fold.of} ({first.fold.count} folds {how}; below, the test part of each)"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -58,6 +69,7 @@ class SplitReport:
             "look_alikes_searched": self.searched,
             "groups": self.groups,
             "groups_of_several": self.large_groups,
+            "largest_group": self.largest_group,
             "groups_that_cross": self.crossing,
             "absent": {
                 name: [{"split": split, "part": part} for split, part in places]
@@ -97,7 +109,9 @@ class SplitReport:
     def _say_left_out(self) -> list[str]:
         if not self.unlabelled:
             return []
-        return [f"note: {self.unlabelled:,} images are in no part: their labels are not known"]
+        return [
+            f"note: in no part, their labels not being known: {self.unlabelled:,} of the images"
+        ]
 
     def _say_crossing(self) -> str:
         kinds = "look-alikes" if self.searched else "identical files (look-alikes: not searched)"
@@ -110,7 +124,10 @@ class SplitReport:
             )
         if self.crossing:
             return f"LEAKS: {self.crossing:,} of {of_several} cross it"
-        return f"verified: no group crosses it ({of_several}, {self.groups:,} groups in all)"
+        largest = f", the largest of {self.largest_group:,} images" if self.large_groups else ""
+        return (
+            f"verified: no group crosses it ({of_several}{largest}; {self.groups:,} groups in all)"
+        )
 
 
 def report_splits(
@@ -146,6 +163,7 @@ def report_splits(
         unlabelled=len(dataset.images) - len(ids),
         groups=len(sizes) + int((groups < 0).sum()),
         large_groups=int((sizes > 1).sum()),
+        largest_group=int(sizes.max()) if len(sizes) else 1,
         crossing=int((parts_of_group > 1).sum()),
         searched=searched,
         absent=absent,
