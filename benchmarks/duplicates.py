@@ -247,7 +247,8 @@ def burn_text(image: GreyImage, rng: np.random.Generator) -> GreyImage:
 
 def change_brightness(image: GreyImage, rng: np.random.Generator) -> GreyImage:
     gain, offset = rng.uniform(0.6, 1.5), rng.uniform(-30, 30)
-    return np.clip(np.rint(image * gain + offset), 0, 255).astype(np.uint8)
+    changed: GreyImage = np.clip(np.rint(image * gain + offset), 0, 255).astype(np.uint8)
+    return changed
 
 
 def cut_windows(

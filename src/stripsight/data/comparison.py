@@ -7,11 +7,12 @@ like no other.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from stripsight.data.links import OVERLAP, RE_ENCODED, TEXT_BOX
 from stripsight.imaging import GreyImage
@@ -20,7 +21,8 @@ _BLOCK = 16  # pixels at half size
 _SMOOTHING = 1.0  # standard deviation at half size: what a JPEG of quality 30 still holds
 _REACH = 3  # pixels at half size by which a proposed displacement may be off
 _LEAST_SIDE = 64  # pixels of the shared part
-_LEAST_TEXTURE = 0.7  # grey levels: below it there is noise
+_LEAST_TEXTURE = 0.5  # grey levels: below it there is noise
+_DARKEST_STEEL = 20.0  # grey levels; below lies what the camera sees beside every strip
 _AGREES = 0.5  # correlation of a block
 _LEAST_BLOCKS, _LEAST_ROWS = 8, 3  # that agree; a strip's slanted edge fills one or two columns
 _LEAST_MEAN = 0.45  # of the correlation; of other steel it stays below 0.2
@@ -30,7 +32,12 @@ _LEAST_CELLS = 3
 _LARGEST_BOX, _LEAST_FILL = 0.5, 0.3  # share of the image; share of its cells that differ
 _DARK, _BRIGHT = 5, 250  # grey levels from which on a value may have been cut off
 
+_CENTRE = 12  # pixels at half size around no displacement, where an image is like itself
+_REGULAR = 0.15  # correlation with itself a period further on; of plain steel below 0.12
+
 Plane = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+Value = TypeVar("Value", np.uint8, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +79,58 @@ def compare_images(
     if min(parts[0].shape) < _LEAST_SIDE:
         return None
     ours, theirs = (ndimage.gaussian_filter(_reduce(p, 2), _SMOOTHING, truncate=2.5) for p in parts)
-    correlation, has_texture = _correlate_blocks(ours, theirs)
-    agrees = has_texture & (correlation > _AGREES)
-    rows, columns = np.nonzero(agrees)
-    similarity = float(correlation[has_texture].mean()) if has_texture.any() else 0.0
-    if (
-        len(rows) < _LEAST_BLOCKS
-        or min(len(set(rows.tolist())), len(set(columns.tolist()))) < _LEAST_ROWS
-        or similarity < _LEAST_MEAN
-    ):
+    brightness = np.maximum(ours, theirs)  # one of two equal images may have been darkened
+    blocks = _correlate_blocks(ours, theirs, brightness)
+    similarity = blocks.similarity
+    if similarity is None:
         return None
+    period = _find_period(_sharpen(parts[0], 2))
+    if period is not None:
+        # A checker plate is like any other of its make, and like itself a period further on: what
+        # counts is how it differs from itself there.
+        own, own_moved = cut_shared(ours, ours, *period)
+        other, other_moved = cut_shared(theirs, theirs, *period)
+        lit, _ = cut_shared(brightness, brightness, *period)
+        similarity = _correlate_blocks(own - own_moved, other - other_moved, lit).similarity
+        if similarity is None:
+            return None
     kind = OVERLAP
     if (shift_x, shift_y) == (0, 0) and first.shape == second.shape:
-        differs = _find_other_cells(ours, theirs, agrees)
+        differs = _find_other_cells(ours, theirs, blocks.agrees)
         kind = TEXT_BOX if _is_box(differs) else RE_ENCODED
-    return Resemblance(kind, shift_x, shift_y, min(1.0, similarity))
+    return Resemblance(kind, shift_x, shift_y, similarity)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """How the blocks of two planes agree, `[down, across]` each.
+
+    Attributes:
+        correlation: of their texture; 0 where one has none.
+        has_texture: whether both have any, and one is lit.
+    """
+
+    correlation: Plane
+    has_texture: Flags
+
+    @property
+    def agrees(self) -> Flags:
+        """Blocks that are alike."""
+        return np.asarray(self.has_texture & (self.correlation > _AGREES))
+
+    @property
+    def similarity(self) -> float | None:
+        """Mean correlation where there is texture; None where too little agrees."""
+        rows, columns = np.nonzero(self.agrees)
+        if len(rows) < _LEAST_BLOCKS or min(len(set(rows)), len(set(columns))) < _LEAST_ROWS:
+            return None
+        mean = float(self.correlation[self.has_texture].mean())
+        return min(1.0, mean) if mean >= _LEAST_MEAN else None
 
 
 def cut_shared(
-    first: GreyImage, second: GreyImage, shift_x: int, shift_y: int
-) -> tuple[GreyImage, GreyImage]:
+    first: npt.NDArray[Value], second: npt.NDArray[Value], shift_x: int, shift_y: int
+) -> tuple[npt.NDArray[Value], npt.NDArray[Value]]:
     """The part that both show at a displacement, as each shows it; possibly empty."""
     top, left = max(0, shift_y), max(0, shift_x)
     bottom = max(top, min(first.shape[0], second.shape[0] + shift_y))
@@ -131,15 +170,33 @@ def _find_shift(first: Plane, second: Plane, reach: int) -> tuple[int, int]:
     return where
 
 
-def _correlate_blocks(first: Plane, second: Plane) -> tuple[Plane, npt.NDArray[np.bool_]]:
-    """Correlation of each block's texture, and whether both have any: `[down, across]` each."""
+def _correlate_blocks(first: Plane, second: Plane, brightness: Plane) -> _Blocks:
     ours, theirs = (_remove_means(_cut_blocks(plane, _BLOCK)) for plane in (first, second))
+    is_lit = _cut_blocks(brightness, _BLOCK).mean(axis=(2, 3)) >= _DARKEST_STEEL
     ours_squared, theirs_squared = ((blocks**2).mean(axis=(2, 3)) for blocks in (ours, theirs))
-    has_texture = np.minimum(ours_squared, theirs_squared) > _LEAST_TEXTURE**2
+    has_texture = is_lit & (np.minimum(ours_squared, theirs_squared) > _LEAST_TEXTURE**2)
     scale = np.sqrt(ours_squared * theirs_squared)
     product = (ours * theirs).mean(axis=(2, 3))
     correlation = np.divide(product, scale, out=np.zeros_like(product), where=has_texture)
-    return correlation, has_texture
+    return _Blocks(correlation, has_texture)
+
+
+def _find_period(plane: Plane) -> tuple[int, int] | None:
+    """The displacement (right, down) by which a regular pattern repeats; None where there is none.
+
+    The highest peak of the autocorrelation (Wiener and Khinchin), up to half of each side.
+    """
+    height, width = plane.shape
+    size = fft.next_fast_len(2 * height, True), fft.next_fast_len(2 * width, True)
+    power = np.abs(fft.rfft2(plane, size)) ** 2
+    most_y, most_x = height // 2, width // 2
+    product = np.roll(fft.irfft2(power, size), most_y, axis=0)[: 2 * most_y + 1, : most_x + 1]
+    down = np.arange(-most_y, most_y + 1)
+    shared = np.outer(height - np.abs(down), width - np.arange(most_x + 1)) / plane.size
+    correlation = product / shared / max(float(product[most_y, 0]), 1e-6)
+    correlation[np.abs(down) <= _CENTRE, : _CENTRE + 1] = 0
+    row, column = divmod(int(correlation.argmax()), most_x + 1)
+    return (column, row - most_y) if correlation[row, column] >= _REGULAR else None
 
 
 def _cut_blocks(plane: Plane, side: int) -> Plane:
@@ -154,9 +211,7 @@ def _remove_means(blocks: Plane) -> Plane:
     return np.asarray(blocks - rows - columns + blocks.mean(axis=(2, 3), keepdims=True))
 
 
-def _find_other_cells(
-    first: Plane, second: Plane, agrees: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def _find_other_cells(first: Plane, second: Plane, agrees: Flags) -> Flags:
     """Cells `[down, across]` where the second is not the first under one gain and offset."""
     ours, theirs = (_cut_blocks(plane, _BLOCK)[agrees].ravel() for plane in (first, second))
     whole = (np.minimum(ours, theirs) > _DARK) & (np.maximum(ours, theirs) < _BRIGHT)
@@ -181,7 +236,7 @@ def _fit_line(x: Plane, y: Plane) -> tuple[float, float]:
     return float(gain), float(offset)
 
 
-def _is_box(cells: npt.NDArray[np.bool_]) -> bool:
+def _is_box(cells: Flags) -> bool:
     """Whether the marked cells are enough, and lie close together in a part of the image."""
     rows, columns = np.nonzero(cells)
     if len(rows) < _LEAST_CELLS:

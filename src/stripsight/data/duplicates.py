@@ -46,20 +46,24 @@ def find_links(
     Raises:
         ImageError: an image can no longer be read.
     """
-    links = list(_link_identical(dataset.images))
-    twins = {link.second for link in links}
+    identical = list(_link_identical(dataset.images))
+    twins = {link.second for link in identical}
     table = dataset.images[~dataset.images["id"].isin(twins)].sort_values("id")
     table = table[table["id"].isin(list(fingerprints))]
     ids = [str(image_id) for image_id in table["id"]]
     paths = [dataset.image_root / file for file in table["file"]]
     candidates = find_candidates([fingerprints[image_id] for image_id in ids])
     report_progress(0, len(candidates))
+    best = {(link.first, link.second): link for link in identical}
     done = 0
     for compared, found in _compare_all(candidates, ids, paths, workers):
-        links.extend(found)
+        for link in found:
+            pair = link.first, link.second
+            if pair not in best or link.similarity > best[pair].similarity:
+                best[pair] = link
         done += compared
         report_progress(done, len(candidates))
-    return tuple(sorted(links, key=lambda link: (link.first, link.second)))
+    return tuple(best[pair] for pair in sorted(best))
 
 
 def _link_identical(images: pd.DataFrame) -> Iterator[Link]:

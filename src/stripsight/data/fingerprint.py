@@ -32,6 +32,7 @@ _PATCH = 4  # of which one pixel at most can be a key point
 _REACH = 7  # of a descriptor from its point; nearer to the plane's rim there is no point
 _FINE, _COARSE = 1.0, 2.0  # standard deviations of the two Gaussians
 _LEAST_RESPONSE = 0.7  # grey levels: weaker blobs are noise and compression
+_DARKEST_STEEL = 20.0  # grey levels; below lies what the camera sees beside every strip
 _LARGEST_CURVATURE_RATIO = 10.0
 
 Plane = npt.NDArray[np.float32]
@@ -74,6 +75,8 @@ def compute_fingerprint(image: GreyImage) -> Fingerprint:
         fine = ndimage.gaussian_filter(plane, _FINE, truncate=3.0)
         response = fine - ndimage.gaussian_filter(plane, _COARSE, truncate=3.0)
         rows, columns = _find_blobs(response)
+        lit = fine[rows, columns] >= _DARKEST_STEEL
+        rows, columns = rows[lit], columns[lit]
         points.append((np.stack([columns, rows], axis=1) * reduction).astype(np.int16))
         descriptors.append(_describe(fine, rows, columns))
     return Fingerprint(np.concatenate(points), np.concatenate(descriptors))

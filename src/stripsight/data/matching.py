@@ -21,7 +21,9 @@ _PREFIX = 16  # bits that must be equal
 _MOST_DIFFERENT_BITS = 20  # of 128
 _TOLERANCE = 5  # pixels between displacements that agree
 _LEAST_MATCHES = 3
-_LEAST_SHARE = 0.3  # of the points on the part that would be shared
+_SURE_MATCHES = 6  # that need no share of the points
+_MOST_DISPLACEMENTS = 4  # of one pair: a regular pattern fits itself at several
+_LEAST_SHARE = 0.25  # of the points on the part that would be shared
 
 Ints = npt.NDArray[np.int64]
 
@@ -55,14 +57,15 @@ class _Points:
 
 
 def find_candidates(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
-    """Pairs of images whose fingerprints agree, by position."""
+    """Pairs of images whose fingerprints agree; one pair at several displacements in a row."""
     points = _join(fingerprints)
     first, second = _find_like_points(points)
     voted = _count_votes(points, first, second)
     return [
         candidate
         for candidate in voted
-        if _share_matched(fingerprints[candidate.first], fingerprints[candidate.second], candidate)
+        if candidate.matches >= _SURE_MATCHES
+        or _share_matched(fingerprints[candidate.first], fingerprints[candidate.second], candidate)
         >= _LEAST_SHARE
     ]
 
@@ -138,14 +141,26 @@ def _count_votes(points: _Points, first: Ints, second: Ints) -> Iterator[Candida
     ):
         moves = moved[start : start + size]
         agree = _are_near(moves[:, 0]) & _are_near(moves[:, 1])
-        votes = agree.sum(axis=1)
+        members = first[order[start]], second[order[start]]
+        image, other = (int(points.image[member]) for member in members)
+        for x, y, votes in _find_displacements(moves, agree):
+            yield Candidate(image, other, x, y, votes)
+
+
+def _find_displacements(
+    moves: Ints, agree: npt.NDArray[np.bool_]
+) -> Iterator[tuple[int, int, int]]:
+    """The displacements that most matches agree on and how many do, most first."""
+    left = np.ones(len(moves), np.bool_)
+    for _ in range(_MOST_DISPLACEMENTS):
+        votes = (agree & left).sum(axis=1) * left
         best = int(votes.argmax())
-        if votes[best] >= _LEAST_MATCHES:
-            x, y = moves[agree[best]].mean(axis=0)
-            a, b = first[order[start]], second[order[start]]
-            yield Candidate(
-                int(points.image[a]), int(points.image[b]), round(x), round(y), int(votes[best])
-            )
+        if votes[best] < _LEAST_MATCHES:
+            return
+        chosen = agree[best] & left
+        x, y = moves[chosen].mean(axis=0)
+        yield round(float(x)), round(float(y)), int(votes[best])
+        left &= ~chosen
 
 
 def _are_near(values: Ints) -> npt.NDArray[np.bool_]:
