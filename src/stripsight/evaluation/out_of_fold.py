@@ -48,6 +48,10 @@ def gather_out_of_fold(dataset: PreparedDataset, files: Sequence[Path]) -> OutOf
     content_hash = dataset.content_hash()
     given = dict(zip(dataset.labelled_images["id"], dataset.label_matrix(), strict=True))
     for path in files:
+        if not path.is_file():
+            raise EvaluationError(
+                f"{path} does not exist: `stripsight evaluate` writes predictions"
+            )
         predictions = load_predictions(path)
         try:
             part = _check_source(predictions, dataset, content_hash)
@@ -80,7 +84,9 @@ def gather_out_of_fold(dataset: PreparedDataset, files: Sequence[Path]) -> OutOf
 
 
 def _check_source(predictions: Predictions, dataset: PreparedDataset, content_hash: str) -> str:
-    source = predictions.source
+    source: object = predictions.source  # plain JSON, of any kind in a file that was tampered with
+    if not isinstance(source, dict):
+        raise EvaluationError("it does not say what its predictions are of: evaluate again")
     if predictions.class_names != dataset.classes.names:
         raise EvaluationError(
             f"predictions of the classes {', '.join(predictions.class_names)};"

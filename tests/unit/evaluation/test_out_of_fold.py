@@ -41,7 +41,7 @@ def dataset(tmp_path):
 def write(dataset, tmp_path):
     """Write a prediction file of some rows, altered as a test wants it."""
 
-    def build(name, rows, part="test", *, source=None, **changes):
+    def build(name, rows, part="test", **changes):
         predictions = Predictions(
             ids=[f"{row}.png" for row in rows],
             class_names=("pit", "stain"),
@@ -51,7 +51,6 @@ def write(dataset, tmp_path):
                 "part": part,
                 "data_set": dataset.content_hash(),
                 "split": "",
-                **(source or {}),
             },
         )
         save_predictions(replace(predictions, **changes), tmp_path / name)
@@ -75,7 +74,12 @@ def test_files_are_joined_and_sorted(dataset, write):
     [
         ({"part": "train"}, "predictions of the part 'train': a network confirms the labels it"),
         ({"part": None}, "predictions of the part None"),
-        ({"source": {"data_set": "f" * 64}}, "made on another data set, or on other labels"),
+        (
+            {"source": {"part": "test", "data_set": "f" * 64}},
+            "made on another data set, or on other labels",
+        ),
+        ({"source": ["test"]}, "does not say what its predictions are of"),
+        ({"source": {}}, "made on another data set, or on other labels"),
         ({"class_names": ("pit", "spot")}, "predictions of the classes pit, spot; the data set"),
         ({"class_names": ("stain", "pit")}, "predictions of the classes stain, pit"),
         ({"ids": ["0.png", "0.png"]}, "image '0.png' is in"),
