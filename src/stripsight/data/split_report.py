@@ -172,6 +172,6 @@ def report_splits(
 
 def _say(deviation: Deviation) -> str:
     return (
-        f"{deviation.name} in {deviation.part}: {deviation.found:,} images,"
+        f"{deviation.name} in {deviation.part}: {deviation.found:,} where"
         f" {deviation.expected:,.1f} would be even"
     )

@@ -171,10 +171,11 @@ def load_split(
     split = _leave_out_dropped(dataset, stored)
     _check_fit(dataset, split)
     if record and record.get("split_hash") != stored.hash:
-        own = f", or delete {path.with_suffix('.json').name} to use it as your own"
+        remedy = f"make it again, or delete {path.with_suffix('.json').name} to use it as your own"
+        if stored.fold:
+            remedy = f"make all folds of {stored.fold.of!r} again with --force"
         raise SplitError(
-            f"{path} was changed after it was made, or not written to its end: make"
-            f" {'all folds' if stored.fold else 'it'} again with --force{'' if stored.fold else own}"
+            f"{path} was changed after it was made, or not written to its end: {remedy}"
         )
     if split.dataset_hash not in (None, dataset.content_hash()):
         logger.warning(
