@@ -1,0 +1,226 @@
+"""A page as plain data, and its one way to HTML.
+
+    Page
+    ├── facts           the numbers to see first
+    └── Section         a heading, a sentence, and blocks:
+        ├── Notices     findings, the most serious first
+        ├── FigureGrid  plots side by side
+        ├── Table       cells of text, class tags and small bars
+        ├── Gallery     pictures with tags and a note
+        └── Note        a sentence, such as what is missing and why
+
+The HTML is one file: styles and pictures lie inside, no script runs, and a content security policy
+forbids the browser to fetch anything. All text is escaped by the template engine.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import ClassVar, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from stripsight.reporting.colors import choose_ink
+
+Shape = Literal["wide", "crop", "square"]
+"""Two, three or six in a row on a desk; one, one or two on a phone."""
+
+Level = Literal["serious", "look", "note"]
+LEVEL_WORDS: dict[Level, str] = {
+    "serious": "Act on this",
+    "look": "Look at this",
+    "note": "Good to know",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image inside the page: data URI, what it shows in words, size in pixels."""
+
+    uri: str
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A class by mark (a short text on its colour) and name, so that colour is never alone."""
+
+    mark: str
+    name: str
+    color: str
+    kind: ClassVar[str] = "tag"
+
+    @property
+    def ink(self) -> str:
+        """Black or white, for the mark."""
+        return choose_ink(self.color)
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A number with a bar: `share` of the full width, 0 to 1."""
+
+    text: str
+    share: float
+    kind: ClassVar[str] = "meter"
+
+
+Cell = str | Tag | Meter
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table's column; numbers stand to the right."""
+
+    title: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells; the first cell of a row names it."""
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    kind: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One plot with its heading and a caption that says how to read it."""
+
+    title: str
+    picture: Picture
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class FigureGrid:
+    """Plots side by side where there is room, under a heading of their own if they have one.
+
+    `dense` puts more of them in a row.
+    """
+
+    figures: Sequence[Figure]
+    title: str = ""
+    dense: bool = False
+    kind: ClassVar[str] = "figures"
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """A picture with its tags and a line of text."""
+
+    picture: Picture
+    name: str
+    tags: Sequence[Tag] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures under one heading; `shape` chooses how many stand side by side.
+
+    With a tag, the tag is the heading and the title says in smaller type what is shown of it.
+    """
+
+    title: str
+    items: Sequence[GalleryItem]
+    caption: str = ""
+    tag: Tag | None = None
+    shape: Shape = "wide"
+    kind: ClassVar[str] = "gallery"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One finding: how serious, its number and unit, what it means, item by item, what to do."""
+
+    level: Level
+    title: str
+    number: str
+    unit: str
+    text: str
+    action: str
+    details: Sequence[str] = ()
+
+    @property
+    def word(self) -> str:
+        """The level in words."""
+        return LEVEL_WORDS[self.level]
+
+
+@dataclass(frozen=True)
+class Notices:
+    """Findings in the order given."""
+
+    notices: Sequence[Notice]
+    kind: ClassVar[str] = "notices"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence between blocks."""
+
+    text: str
+    kind: ClassVar[str] = "note"
+
+
+Block = Notices | FigureGrid | Table | Gallery | Note
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; `anchor` is its id in the address."""
+
+    anchor: str
+    title: str
+    blocks: Sequence[Block]
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number to see first, and what it counts."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page."""
+
+    title: str
+    subtitle: str
+    facts: Sequence[Fact]
+    sections: Sequence[Section]
+    footer: str = ""
+    language: str = field(default="en")
+
+
+def render_page(page: Page) -> str:
+    """One self-contained HTML document."""
+    return _environment().get_template("page.html.j2").render(page=page, style=_read_style())
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("stripsight.reporting", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _read_style() -> Markup:
+    # Markup: the style sheet is ours and holds `>`; nothing of a data set enters it.
+    return Markup(resources.files("stripsight.reporting").joinpath("style.css").read_text("utf-8"))
