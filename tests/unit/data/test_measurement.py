@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 from scipy import ndimage
+from sklearn.metrics import roc_auc_score
 
 from stripsight.data.checker import measure_checker
 from stripsight.data.jpeg_quality import estimate_jpeg_quality
@@ -187,3 +188,23 @@ def test_the_autocorrelation_is_that_of_all_pairs():
         for across in range(4, 11)
     )
     assert measure_checker(deviation) == pytest.approx(best, abs=1e-4)
+
+
+# Seen as checker plate or tear plate by eye among the sample's 129 and 86 strips; the last three
+# are a faint pattern, a very dark one, and a strip end of 115 px.
+CHECKER = (
+    *("000789191", "00d7ae946", "00f68d337", "01d590c5f", "01e501f99", "0a3bbea4d", "0a46cc4bf"),
+    *("0a65bd8d4", "0a76ac9b8", "0a4792145", "0d9f9e252", "0dd0914b7"),
+    *("0c28d21ac", "0af6cca36", "0af12ab04"),
+)
+
+
+@pytest.mark.real_data
+def test_checker_plate_among_real_strips(real_data):
+    sample = real_data / "severstal_sample"
+    paths = [p for part in ("train_images", "test_images") for p in (sample / part).glob("*.jpg")]
+    found = {p.stem: measure_image(decode_grey(p.read_bytes()), p.read_bytes()) for p in paths}
+    assert {name for name, s in found.items() if s.checker > 0.3} == set(CHECKER[:12])
+    scores = [s.checker for s in found.values()]
+    assert roc_auc_score([name in CHECKER for name in found], scores) > 0.99
+    assert {s.jpeg_quality for s in found.values()} == {90}
