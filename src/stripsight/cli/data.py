@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from stripsight.cli import data_audit, data_review, data_split
+from stripsight.cli import (
+    data_analyze,
+    data_audit,
+    data_compare,
+    data_duplicates,
+    data_review,
+    data_split,
+)
 from stripsight.cli.terminal import print_json
 
 app = typer.Typer(help="Make, prepare and check data sets.", no_args_is_help=True)
@@ -145,3 +152,6 @@ app.command("audit")(data_audit.audit)
 app.command("apply-review")(data_review.apply_review)
 app.command("reviews")(data_review.list_reviews)
 app.command("split")(data_split.split)
+app.command("analyze")(data_analyze.analyze)
+app.command("compare")(data_compare.compare)
+app.command("duplicates")(data_duplicates.duplicates)
