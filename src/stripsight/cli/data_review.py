@@ -66,9 +66,8 @@ def apply_review(
     if not undo:
         typer.echo(f"without a decision: {format_quantity(outcome.undecided, 'row')}")
     if review.before != review.after:
-        typer.echo(
-            "the labels changed: runs trained on the others refuse this data set; train anew"
-        )
+        before = "valid again" if undo else "refused from now on: train anew"
+        typer.echo(f"the labels changed; runs trained on those before the review are {before}")
 
 
 def list_reviews(

@@ -38,6 +38,7 @@ from stripsight.data.split_files import (
 )
 from stripsight.data.stratify import PARTS
 from stripsight.errors import SplitError, UsageError
+from stripsight.reporting.quantities import format_quantity
 
 __all__ = [
     "PARTS",
@@ -192,7 +193,9 @@ def _leave_out_dropped(dataset: PreparedDataset, split: Split) -> Split:
     if not left_out:
         return split
     logger.warning(
-        "split %r: %d images are left out because a review dropped them", split.name, len(left_out)
+        "split %r: %s left out, dropped by a review",
+        split.name,
+        format_quantity(len(left_out), "image"),
     )
     kept = {name: part for name, part in split.assignment.items() if name not in left_out}
     return replace(split, assignment=kept)
@@ -202,9 +205,9 @@ def _mind_leaks(dataset: PreparedDataset, split: Split, *, refuse: bool) -> None
     found = find_leaks(dataset, split)
     if found and split.by == "random":
         logger.warning(
-            "split %s: %d groups of look-alikes cross it, so its figures flatter",
+            "split %s: its figures flatter, for %s of look-alikes on two sides of it",
             split.title,
-            len(found),
+            format_quantity(len(found), "group"),
         )
     elif found and refuse:
         raise SplitError(summarise_leaks(dataset, split, found))
