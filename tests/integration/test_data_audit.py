@@ -223,7 +223,11 @@ def test_a_wrong_sheet_changes_nothing_and_names_its_rows(
     ("words", "code", "reason"),
     [
         (["audit", "{root}"], 2, "name prediction files with --predictions"),
-        (["audit", "{root}", "--predictions", "{root}/nothing.parquet"], 1, "does not exist: `strip"),
+        (
+            ["audit", "{root}", "--predictions", "{root}/nothing.parquet"],
+            1,
+            "does not exist: `strip",
+        ),
         (["audit", "{tmp}/nothing", "--predictions", "x"], 1, "is no prepared data set"),
         (["apply-review", "{root}"], 2, "give either REVIEW.csv or --undo"),
         (["apply-review", "{root}", "x.csv", "--undo"], 2, "give either REVIEW.csv or --undo"),
