@@ -5,6 +5,7 @@ where there is none.
 """
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -39,20 +40,29 @@ class Browser:
         ]
         if os.geteuid() == 0:
             options.append("--no-sandbox")  # Chromium's sandbox refuses to start for root
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (to_read, to_write)]
+
+        def place_ends() -> None:
+            os.dup2(ends[0], 3)  # where the protocol wants them
+            os.dup2(ends[1], 4)
+
         self._process = subprocess.Popen(
-            # The protocol's descriptors are 3 and 4.
-            ["sh", "-c", f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}', program, *options],
-            pass_fds=(to_read, to_write),
+            [program, *options],
+            preexec_fn=place_ends,
+            close_fds=False,  # Python's own are closed by exec; 3 and 4 must not be
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(to_read)
-        os.close(to_write)
+        for end in (to_read, to_write, *ends):
+            os.close(end)
         self._buffer = b""
         self._last_id = 0
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
+
+    def start(self) -> None:
+        """Open the tab and listen to it."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
@@ -144,5 +154,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if program is None:
         pytest.skip("no Chromium: apt-get install chromium, or name it in STRIPSIGHT_BROWSER")
     opened = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
+    try:
+        opened.start()
+        yield opened
+    finally:
+        opened.close()

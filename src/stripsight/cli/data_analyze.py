@@ -23,10 +23,12 @@ def analyze(
 
     One self-contained file that opens offline, beside the figures as PNG and the numbers as JSON.
     """
+    import json
+
     from stripsight import __version__
     from stripsight.cli.progress import show_progress
     from stripsight.data.analysis.findings import collect_findings
-    from stripsight.data.analysis.report import collect_numbers, write_report
+    from stripsight.data.analysis.report import NUMBERS, write_report
     from stripsight.data.analysis.study import study_dataset
     from stripsight.data.prepared import load_prepared
     from stripsight.reporting.page import LEVEL_WORDS
@@ -46,7 +48,7 @@ def analyze(
             report_progress=report,
         )
     if as_json:
-        print_json(collect_numbers(study, findings, version=__version__))
+        print_json(json.loads(page.with_name(NUMBERS).read_bytes()))
         return
     for finding in findings:
         typer.echo(

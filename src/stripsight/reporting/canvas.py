@@ -140,7 +140,7 @@ def measure(text: str, size: float = TYPE) -> float:
     """Width of one line in points."""
     font = get_font(findfont(_FONT))
     font.set_size(size, _POINTS_PER_INCH)
-    font.set_text(text, 0.0)
+    font.set_text(to_drawable(text), 0.0)
     return float(font.get_width_height()[0]) / 64
 
 

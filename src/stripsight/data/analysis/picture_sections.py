@@ -50,8 +50,8 @@ def show_galleries(book: PictureBook) -> Iterator[Section]:
             "extremes",
             "Smallest and largest defects",
             extremes,
-            "Each from another image, enlarged or reduced to one size; below it its width, height and"
-            " area.",
+            "Each from another image, enlarged or reduced to one size; below it are its width, height"
+            " and area.",
         )
     suspects = show_suspects(book)
     yield Section(
