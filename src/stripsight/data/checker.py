@@ -14,6 +14,8 @@ were chosen on them); above 0.3 lie 12 of the 15 and no other strip. Below lie a
 very dark one, and steel that shows less than two repeats.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,54 +42,44 @@ def measure_checker(deviation: npt.NDArray[np.float32]) -> float:
     if not down.size or not across.size:
         return 0.0
     contrast = np.log1p(deviation)
-    contrast = contrast - _smooth(_smooth(contrast, 0), 1)
+    contrast = contrast - _smoothing(height) @ contrast @ _smoothing(width).T
     spread = float(contrast.std())
     if spread < 1e-3:
         return 0.0
     contrast = np.clip(contrast, -_CLIP * spread, _CLIP * spread)
     contrast -= contrast.mean()
-    correlation = _autocorrelate(contrast, int(down[-1]), int(across[-1]))
-    right, left = correlation[np.ix_(down, across)], correlation[np.ix_(down, -across)]
-    return float(np.clip(np.minimum(right, left).max(), 0.0, 1.0))
+    products = _correlate(contrast, int(down[-1]), int(across[-1]))
+    mirrored = np.minimum(products[np.ix_(down, across)], products[np.ix_(down, -across)])
+    # Per pair of cells, so that 1 means that every repeat is alike.
+    pairs = np.outer(height - down, width - across)
+    energy = float(np.square(contrast).mean())
+    return float(np.clip((mirrored / pairs).max() / energy, 0.0, 1.0))
 
 
-def _smooth(values: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
-    """Moving mean over `_SMOOTHING` cells; beyond the edge the image is mirrored."""
+@lru_cache(maxsize=64)
+def _smoothing(length: int) -> npt.NDArray[np.float32]:
+    """Matrix that takes the moving mean of a column; beyond the edge it is mirrored."""
     half = _SMOOTHING // 2
-    padding = [(0, 0), (0, 0)]
-    padding[axis] = (half + 1, half)
-    sums = np.pad(values, padding, mode="symmetric").cumsum(axis=axis, dtype=np.float64)
-    lower, upper = (
-        (sums[:-_SMOOTHING], sums[_SMOOTHING:])
-        if axis == 0
-        else (sums[:, :-_SMOOTHING], sums[:, _SMOOTHING:])
-    )
-    means: npt.NDArray[np.float32] = ((upper - lower) / _SMOOTHING).astype(np.float32)
-    return means
+    padded = np.pad(np.eye(length, dtype=np.float32), ((half, half), (0, 0)), mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, _SMOOTHING, axis=0)
+    matrix: npt.NDArray[np.float32] = windows.mean(axis=-1)
+    return matrix
 
 
-def _autocorrelate(
+def _correlate(
     values: npt.NDArray[np.float32], max_down: int, max_across: int
-) -> npt.NDArray[np.float64]:
-    """Autocorrelation by lag, per pair of cells, 1 at lag 0; negative lags from the end.
+) -> npt.NDArray[np.floating]:
+    """Sums of products of cells by lag, negative lags from the end.
 
     Right for lags up to the two maxima; padding to these alone keeps the transform small.
     """
     height, width = values.shape
     shape = (_round_up(height + max_down), _round_up(width + max_across))
-    product = np.fft.irfft2(np.abs(np.fft.rfft2(values, shape)) ** 2, shape)
-    pairs = np.outer(_count_pairs(height, shape[0]), _count_pairs(width, shape[1]))
-    energy = np.square(values).mean()
-    correlation: npt.NDArray[np.float64] = product / pairs / energy
-    return correlation
+    spectrum = np.fft.rfft2(values, shape)
+    products: npt.NDArray[np.floating] = np.fft.irfft2(spectrum.real**2 + spectrum.imag**2, shape)
+    return products
 
 
 def _round_up(length: int) -> int:
     # Transforms of a length with a large prime factor are slow.
     return -(-length // 16) * 16
-
-
-def _count_pairs(length: int, padded: int) -> npt.NDArray[np.int64]:
-    lag = np.arange(padded)
-    pairs: npt.NDArray[np.int64] = np.maximum(length - np.minimum(lag, padded - lag), 1)
-    return pairs

@@ -79,10 +79,11 @@ def measure_image(image: GreyImage, data: bytes) -> ImageStatistics:
         dark += int(np.count_nonzero(block <= DARK))
         centred = block.astype(np.float32)
         centred -= 128
-        squared = centred * centred
-        total += float(centred.sum(axis=0).sum(dtype=np.float64))
-        squares += float(squared.sum(axis=0).sum(dtype=np.float64))
-        deviations.append(_cell_deviation(centred, squared))
+        sums, square_sums = _add_rows(centred), _add_rows(centred * centred)
+        total += float(sums.sum(dtype=np.float64))
+        squares += float(square_sums.sum(dtype=np.float64))
+        whole = len(block) // CELL
+        deviations.append(_cell_deviation(sums[:whole], square_sums[:whole]))
     mean = total / steel.size
     return ImageStatistics(
         brightness=mean + 128,
@@ -111,19 +112,27 @@ def find_borders(image: GreyImage) -> tuple[int, int]:
     return int(lit[0]), int(image.shape[1] - 1 - lit[-1])
 
 
+def _add_rows(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Sums over rows of cells `[ceil(h / 8), w]`; the last one may be of fewer rows."""
+    whole = len(values) // CELL * CELL
+    sums: npt.NDArray[np.float32] = values[:whole].reshape(-1, CELL, values.shape[1]).sum(axis=1)
+    if whole < len(values):
+        sums = np.concatenate([sums, values[whole:].sum(axis=0, keepdims=True)])
+    return sums
+
+
 def _cell_deviation(
-    centred: npt.NDArray[np.float32], squared: npt.NDArray[np.float32]
+    sums: npt.NDArray[np.float32], square_sums: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Standard deviation in each whole cell, `[h // 8, w // 8]`."""
-    mean, mean_square = _average_cells(centred), _average_cells(squared)
+    """Standard deviation in each whole cell `[h, w // 8]` from sums over its rows `[h, w]`."""
+    mean, mean_square = (_average_columns(values) for values in (sums, square_sums))
     return np.sqrt(np.maximum(mean_square - mean * mean, 0))
 
 
-def _average_cells(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    height, width = (side // CELL for side in values.shape)
-    whole = values[: height * CELL, : width * CELL]
-    rows = whole.reshape(height, CELL, width * CELL).sum(axis=1)
-    means: npt.NDArray[np.float32] = rows.reshape(height, width, CELL) @ _CELL_WEIGHTS
+def _average_columns(sums: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    width = sums.shape[1] // CELL
+    cells = sums[:, : width * CELL].reshape(len(sums), width, CELL)
+    means: npt.NDArray[np.float32] = cells @ _CELL_WEIGHTS
     return means
 
 
@@ -139,4 +148,6 @@ def _measure_sharpness(steel: GreyImage) -> float:
     around += centre[:, 2:]
     around -= 4 * centre[:, 1:-1]
     laplacian = around.astype(np.float32)
-    return float(laplacian.var(dtype=np.float64))
+    mean = float(laplacian.sum(axis=0).sum(dtype=np.float64)) / laplacian.size
+    square = float(np.square(laplacian).sum(axis=0).sum(dtype=np.float64)) / laplacian.size
+    return max(square - mean * mean, 0.0)
