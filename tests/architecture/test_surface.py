@@ -44,7 +44,15 @@ def test_every_public_name_is_there() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["demo"], ["train"], ["evaluate"], ["data", "demo"], ["data", "prepare"], ["data", "check"]],
+    [
+        ["demo"],
+        ["train"],
+        ["evaluate"],
+        ["data", "demo"],
+        ["data", "prepare"],
+        ["data", "check"],
+        ["data", "split"],
+    ],
     ids=" ".join,
 )
 def test_every_command_explains_itself(

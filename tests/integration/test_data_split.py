@@ -143,7 +143,7 @@ def test_by_random_says_so_wherever_it_is_named(root, split, tmp_path, capsys):
     text = split("--name", "r", "--by", "random", "--seed", "1")
     assert text.startswith("split r (BY RANDOM")
     assert "not stratified" in text
-    assert "of 10 groups of look-alikes cross it" in text
+    assert "of 10 groups of look-alikes. For comparison" in text
     assert json.loads((root / "splits" / "r.json").read_text())["by"] == "random"
     assert run_command(["data", "check", str(root)]) == 1
     assert "error: splits/r.csv: split r (BY RANDOM" in capsys.readouterr().out
@@ -152,14 +152,14 @@ def test_by_random_says_so_wherever_it_is_named(root, split, tmp_path, capsys):
     assert run_command(["train", *words]) == 0
     error = capsys.readouterr().err
     assert "split r (BY RANDOM, look-alikes not kept together), stored" in error
-    assert sum("groups of look-alikes cross it" in line for line in error.splitlines()) == 1
+    assert sum("of look-alikes on two sides of it" in line for line in error.splitlines()) == 1
     assert json.loads((run / "provenance.json").read_text())["split"]["by"] == "random"
     assert run_command(["evaluate", str(run)]) == 0
     assert "BY RANDOM" in capsys.readouterr().out
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["source"]["split_by"] == "random"
     assert "BY RANDOM" in metrics["split"]
-    assert any("look-alikes lie on two sides" in note for note in metrics["notes"])
+    assert any("look-alikes on two sides" in note for note in metrics["notes"])
 
 
 def test_classes_rarer_than_folds_are_said_to_be_absent(make_dataset, capsys):
@@ -237,7 +237,7 @@ def test_a_leak_found_later_stops_training_but_not_the_judging_of_an_older_run(
 
     assert run_command(["evaluate", str(run)]) == 0
     captured = capsys.readouterr()
-    assert "note: 1 groups of look-alikes lie on two sides" in captured.out
+    assert "note: 1 group of look-alikes on two sides" in captured.out
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["source"]["split_leaks"] == 1
     assert first in metrics["notes"][0]

@@ -121,19 +121,21 @@ def _search_look_alikes(prepared: "PreparedDataset") -> "PreparedDataset":
     from stripsight.data.duplicates import find_links
     from stripsight.data.links import save_links
     from stripsight.data.scan import scan_dataset
+    from stripsight.reporting.quantities import format_quantity
 
     typer.echo("look-alikes of this data set were not searched yet: searching", err=True)
     with show_progress("scanning") as report:
         scan = scan_dataset(prepared, fingerprints=True, report_progress=report)
     if scan.unreadable:
         typer.echo(
-            f"{len(scan.unreadable):,} images cannot be read and were not compared:"
+            f"cannot be read and not compared: {format_quantity(len(scan.unreadable), 'image')};"
             f" `stripsight data check {prepared.root}` names them",
             err=True,
         )
     with show_progress("comparing") as report:
         links = find_links(prepared, scan.fingerprints, report_progress=report)
-    typer.echo(f"{len(links):,} links between look-alikes found and stored", err=True)
+    found = format_quantity(len(links), "link")
+    typer.echo(f"{found} between look-alikes found and stored", err=True)
     return save_links(prepared, links)
 
 

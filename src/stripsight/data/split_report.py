@@ -11,6 +11,7 @@ from stripsight.data.balance import Balance, Deviation, measure_balance
 from stripsight.data.partition import Split, describe_split
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.stratify import PARTS
+from stripsight.reporting.quantities import format_quantity
 
 
 @dataclass(frozen=True)
@@ -115,19 +116,18 @@ class SplitReport:
 
     def _say_crossing(self) -> str:
         kinds = "look-alikes" if self.searched else "identical files (look-alikes: not searched)"
-        of_several = f"{self.large_groups:,} groups of {kinds}"
+        of_several = f"{format_quantity(self.large_groups, 'group')} of {kinds}"
         if self.splits[0].by == "random":
             return (
                 "BY RANDOM: a plain shuffle of the images, not stratified, look-alikes not kept"
-                f" together; {self.crossing:,} of {of_several} cross it. For comparison with"
-                " others' numbers only"
+                f" together: on two sides of it, {self.crossing:,} of {of_several}. For comparison"
+                " with others' numbers only"
             )
         if self.crossing:
-            return f"LEAKS: {self.crossing:,} of {of_several} cross it"
+            return f"LEAKS: on two sides of it, {self.crossing:,} of {of_several}"
         largest = f", the largest of {self.largest_group:,} images" if self.large_groups else ""
-        return (
-            f"verified: no group crosses it ({of_several}{largest}; {self.groups:,} groups in all)"
-        )
+        in_all = f"{format_quantity(self.groups, 'group')} in all"
+        return f"verified: no group crosses it ({of_several}{largest}; {in_all})"
 
 
 def report_splits(

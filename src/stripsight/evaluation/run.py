@@ -20,6 +20,7 @@ from stripsight.evaluation.judgement import Judgement, judge
 from stripsight.evaluation.predictions import Predictions, predict, save_predictions
 from stripsight.labels import ClassList
 from stripsight.models.network import DefectNetwork, build_network
+from stripsight.reporting.quantities import format_quantity
 from stripsight.training.build import build_data
 from stripsight.training.checkpoint import hash_checkpoint, read_checkpoint, read_description
 from stripsight.training.provenance import check_unchanged, read_provenance
@@ -104,9 +105,10 @@ def evaluate_run(
         split=data.split.title,
     )
     if leaks:
+        groups = format_quantity(len(leaks), "group")
         note = (
-            f"{len(leaks):,} groups of look-alikes lie on two sides of the split, so these figures"
-            f" flatter; the first: {leaks[0]}"
+            f"{groups} of look-alikes on two sides of the split: these figures flatter; the first:"
+            f" {leaks[0]}"
         )
         judgement = replace(judgement, notes=(note, *judgement.notes))
     whole = len(data.split.ids(part))
