@@ -72,8 +72,10 @@ def compare_images(
         parts = cut_shared(first, second, shift_x, shift_y)
         if min(parts[0].shape) < _LEAST_SIDE:
             return None
-        sharp, other = (_sharpen(part, reduction) for part in parts)
-        move_x, move_y = _find_shift(sharp, other, reach)
+        ours, theirs = (
+            _subtract_neighbours(_reduce(part, reduction), 4 // reduction) for part in parts
+        )
+        move_x, move_y = _find_shift(ours, theirs, reach)
         shift_x, shift_y = shift_x + move_x * reduction, shift_y + move_y * reduction
     parts = cut_shared(first, second, shift_x, shift_y)
     if min(parts[0].shape) < _LEAST_SIDE:
@@ -84,7 +86,7 @@ def compare_images(
     similarity = blocks.similarity
     if similarity is None:
         return None
-    period = _find_period(_sharpen(parts[0], 2))
+    period = _find_period(_subtract_neighbours(ours, _BLOCK // 2))
     if period is not None:
         # A checker plate is like any other of its make, and like itself a period further on: what
         # counts is how it differs from itself there.
@@ -147,10 +149,8 @@ def _reduce(image: GreyImage, reduction: int) -> Plane:
     return np.asarray(Image.fromarray(image).reduce(reduction), np.float32)
 
 
-def _sharpen(image: GreyImage, reduction: int) -> Plane:
+def _subtract_neighbours(plane: Plane, step: int) -> Plane:
     """Differences along both sides: no edge along either leaves a trace."""
-    plane = _reduce(image, reduction)
-    step = 4 // reduction
     plane = plane[step:] - plane[:-step]
     return np.asarray(plane[:, step:] - plane[:, :-step])
 
@@ -194,8 +194,10 @@ def _find_period(plane: Plane) -> tuple[int, int] | None:
     down = np.arange(-most_y, most_y + 1)
     shared = np.outer(height - np.abs(down), width - np.arange(most_x + 1)) / plane.size
     correlation = product / shared / max(float(product[most_y, 0]), 1e-6)
-    correlation[np.abs(down) <= _CENTRE, : _CENTRE + 1] = 0
-    row, column = divmod(int(correlation.argmax()), most_x + 1)
+    # A peak, not the shoulder of the one in the centre.
+    is_peak = correlation >= ndimage.maximum_filter(correlation, 3, mode="nearest")
+    is_peak[most_y - _CENTRE : most_y + _CENTRE + 1, : _CENTRE + 1] = False
+    row, column = divmod(int(np.where(is_peak, correlation, 0).argmax()), most_x + 1)
     return (column, row - most_y) if correlation[row, column] >= _REGULAR else None
 
 
