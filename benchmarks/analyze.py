@@ -1,0 +1,167 @@
+"""How long `data analyze` takes beside decoding, and how much memory, on real label tables.
+
+    python benchmarks/analyze.py SAMPLE FOLDER [--images 12568]
+
+SAMPLE is a folder with `train_images`, `labels_all_12568.csv` (mask area per class of every image)
+and `train_rle_partial.csv` (real masks). FOLDER receives a prepared data set of that many images,
+made once: each is a blend of two of the sample's images, mirrored and moved by chance, so that no
+two look alike; its classes follow the table; masks are its own where the table has them, else
+another image's of the same class.
+
+Printed: seconds of as many processes as cores that only read and decode, seconds of the stages of
+the analysis, the ratio (goal: at most 3), and the largest memory of this process and of a worker.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from stripsight import __version__
+from stripsight.data.analysis.findings import collect_findings
+from stripsight.data.analysis.report import write_report
+from stripsight.data.analysis.study import study_dataset
+from stripsight.data.prepared import (
+    ANNOTATION_COLUMNS,
+    IMAGE_COLUMNS,
+    PreparedDataset,
+    load_prepared,
+    save_prepared,
+)
+from stripsight.imaging import read_grey
+from stripsight.labels import SEVERSTAL
+
+
+def paint(job: tuple[Path, Path, Path, int]) -> str:
+    first, second, target, seed = job
+    rng = np.random.default_rng(seed)
+    blend = np.zeros((256, 1600), np.float32)
+    for path, share in ((first, 0.55), (second, 0.45)):
+        image = read_grey(path).astype(np.float32)[:: rng.choice([1, -1]), :: rng.choice([1, -1])]
+        blend += share * np.roll(image, int(rng.integers(1600)), axis=1)
+    buffer = io.BytesIO()
+    grey = Image.fromarray(blend.clip(0, 255).astype(np.uint8)).convert("RGB")
+    grey.save(buffer, "JPEG", quality=90)
+    target.write_bytes(buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def make_dataset(sample: Path, folder: Path, count: int) -> None:
+    sources = sorted((sample / "train_images").glob("*.jpg"))
+    with (sample / "labels_all_12568.csv").open() as file:
+        table = list(csv.DictReader(file))[:count]
+    with (sample / "train_rle_partial.csv").open() as file:
+        known = {
+            (r["ImageId"], int(r["ClassId"])): r["EncodedPixels"] for r in csv.DictReader(file)
+        }
+    of_class = {c: [text for (_, k), text in known.items() if k == c] for c in (1, 2, 3, 4)}
+    images = folder / "images"
+    images.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    jobs = []
+    annotations = []
+    for number, row in enumerate(table):
+        first, second = rng.choice(len(sources), 2, replace=False)
+        jobs.append((sources[first], sources[second], images / row["ImageId"], number))
+        for c in (1, 2, 3, 4):
+            if int(row[f"area_{c}"]):
+                text = known.get((row["ImageId"], c)) or of_class[c][number % len(of_class[c])]
+                area = sum(int(n) for n in text.split()[1::2])
+                annotations.append((row["ImageId"], c, "mask", text, area))
+    with multiprocessing.Pool() as pool:
+        digests = pool.map(paint, jobs, chunksize=32)
+    rows = [
+        (row["ImageId"], row["ImageId"], 256, 1600, digest, True, number)
+        for number, (row, digest) in enumerate(zip(table, digests, strict=True))
+    ]
+    save_prepared(
+        PreparedDataset(
+            root=folder,
+            name="full scale",
+            source_format="benchmark",
+            classes=SEVERSTAL,
+            image_root=images.resolve(),
+            images=pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)).astype(IMAGE_COLUMNS),
+            annotations=pd.DataFrame(annotations, columns=list(ANNOTATION_COLUMNS)).astype(
+                ANNOTATION_COLUMNS
+            ),
+        )
+    )
+
+
+def decode(paths: list[Path]) -> None:
+    for path in paths:
+        read_grey(path)
+
+
+def time_decoding(paths: list[Path]) -> float:
+    cores = len(os.sched_getaffinity(0))
+    with multiprocessing.Pool(cores) as pool:
+        pool.map(decode, [paths[:2]] * cores)  # the processes are up
+        start = time.perf_counter()
+        pool.map(decode, [paths[i : i + 16] for i in range(0, len(paths), 16)], chunksize=1)
+        return time.perf_counter() - start
+
+
+def time_analysis(folder: Path) -> dict[str, float]:
+    dataset = load_prepared(folder)
+    for name in ("links.parquet", "statistics.parquet"):
+        (folder / name).unlink(missing_ok=True)
+    start = time.perf_counter()
+    marks = {"scanning": start, "comparing": start}
+
+    def note(what: str, done: int, total: int) -> None:
+        marks[what] = time.perf_counter()
+
+    study = study_dataset(dataset, report_progress=note)
+    studied = time.perf_counter()
+    with tempfile.TemporaryDirectory() as out:
+        write_report(study, collect_findings(study), Path(out), version=__version__)
+        size = (Path(out) / "analysis.html").stat().st_size
+    end = time.perf_counter()
+    links, defects = len(study.links), len(study.defects.table)
+    print(f"{links:,} links, {defects:,} defects, page {size / 1e6:.1f} MB")
+    return {
+        "scan": marks["scanning"] - start,
+        "look-alikes": max(0.0, marks["comparing"] - marks["scanning"]),
+        "counting": studied - max(marks.values()),
+        "drawing and writing": end - studied,
+        "in all": end - start,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("sample", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int, default=12_568)
+    parser.add_argument("--make-only", action="store_true")
+    options = parser.parse_args()
+    if not (options.folder / "dataset.json").exists():
+        make_dataset(options.sample, options.folder, options.images)
+    if options.make_only:
+        return
+    dataset = load_prepared(options.folder)
+    paths = [dataset.image_root / file for file in dataset.images["file"]]
+    decoding = time_decoding(paths)
+    stages = time_analysis(options.folder)
+    print(f"{len(paths):,} images; decoding alone {decoding:.1f} s")
+    for name, seconds in stages.items():
+        print(f"{name}: {seconds:.1f} s")
+    print(f"ratio: {stages['in all'] / decoding:.2f}")
+    for name, who in (("process", resource.RUSAGE_SELF), ("worker", resource.RUSAGE_CHILDREN)):
+        print(f"most memory of a {name}: {resource.getrusage(who).ru_maxrss / 1024:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
