@@ -13,6 +13,7 @@ import pandas as pd
 
 from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
 from stripsight.data.leaks import find_leaks
+from stripsight.data.links import LINKS_FILE, check_links
 from stripsight.data.prepared import KINDS, PreparedDataset, apply_reviews, read_tables
 from stripsight.data.rle import parse_runs
 from stripsight.data.source import UNFINISHED, read_file
@@ -111,6 +112,7 @@ def check_dataset(
         *_check_whole(dataset, recorded_hash),
         *_check_image_table(dataset),
         *_check_annotations(dataset),
+        *(_error("look-alikes", LINKS_FILE, fault) for fault in check_links(dataset)),
         *review_findings,
         *_check_splits(reviewed, split_names),
         *_check_records(dataset),

@@ -35,8 +35,8 @@ def test_shared_part_is_found_with_its_displacement_and_nothing_else():
             [fingerprints[7].points[shared] - np.array([640, -8], np.int16), [[1500, 100]]]
         ).astype(np.int16),
         descriptors=np.concatenate(
-            [flip_bits(fingerprints[7].descriptors[shared], rng, 6), [[1, 2]]]
-        ).astype(np.uint64),
+            [flip_bits(fingerprints[7].descriptors[shared], rng, 6), np.array([[1, 2]], np.uint64)]
+        ),
     )
     (found,) = matching.find_candidates(fingerprints)
     assert (found.first, found.second) == (7, 21)

@@ -1,0 +1,111 @@
+"""`stripsight data duplicates`: find images that show the same steel, and store how they hang
+together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stripsight.data.links import Conflict, Link
+    from stripsight.data.prepared import PreparedDataset
+
+_SHOWN = 20
+
+
+def duplicates(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="What `prepare` made.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Every link as JSON.")] = False,
+) -> None:
+    """Find images that show the same: copies, re-encoded, behind a text box, overlapping frames.
+
+    The links and the groups that follow from them are stored in the data set; splits keep groups on
+    one side. Images that cannot be read are named and left out.
+    """
+    from stripsight.cli.progress import show_progress
+    from stripsight.cli.terminal import print_json, print_table
+    from stripsight.data.duplicates import find_links
+    from stripsight.data.links import LINKS_FILE, find_conflicts, save_links
+    from stripsight.data.prepared import load_prepared
+    from stripsight.data.scan import scan_dataset
+    from stripsight.log import configure_logging
+
+    configure_logging()
+    prepared = load_prepared(dataset)
+    with show_progress("scanning") as report:
+        scan = scan_dataset(prepared, fingerprints=True, report_progress=report)
+    with show_progress("comparing") as report:
+        links = find_links(prepared, scan.fingerprints, report_progress=report)
+    prepared = save_links(prepared, links)
+    conflicts = find_conflicts(prepared, links)
+    if as_json:
+        print_json(_to_json(prepared, links, conflicts, scan.unreadable))
+        return
+    print_table(_build_table(prepared, links))
+    for image_id, reason in list(scan.unreadable.items())[:_SHOWN]:
+        typer.echo(f"not compared: {image_id}: {reason}")
+    if len(scan.unreadable) > _SHOWN:
+        typer.echo(f"not compared: ... and {len(scan.unreadable) - _SHOWN:,} more")
+    if conflicts:
+        typer.echo("labels that differ on images that show the same:")
+    for conflict in conflicts[:_SHOWN]:
+        named = zip(conflict.images, conflict.labels, strict=True)
+        typer.echo("  " + "; ".join(f"{i}: {', '.join(found) or 'clean'}" for i, found in named))
+    if len(conflicts) > _SHOWN:
+        typer.echo(f"  ... and {len(conflicts) - _SHOWN:,} more (--json lists all)")
+    typer.echo(f"written to {dataset / LINKS_FILE}")
+
+
+def _build_table(prepared: "PreparedDataset", links: Sequence["Link"]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    from stripsight.data.links import LINK_KINDS
+
+    table = Table(
+        title=f"{len(links):,} links among {len(prepared.images):,} images",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+    )
+    table.add_column("kind")
+    for heading in ("links", "images", "groups"):
+        table.add_column(heading, justify="right")
+    for kind in LINK_KINDS:
+        table.add_row(kind, *_count(prepared, [link for link in links if link.kind == kind]))
+    table.add_section()
+    table.add_row("all", *_count(prepared, links))
+    return table
+
+
+def _count(prepared: "PreparedDataset", links: Sequence["Link"]) -> tuple[str, str, str]:
+    """Links, images they join, and groups that these images lie in."""
+    group_of = dict(zip(prepared.images["id"], prepared.images["duplicate_group"], strict=True))
+    images = {image_id for link in links for image_id in (link.first, link.second)}
+    counts = len(links), len(images), len({group_of[image_id] for image_id in images})
+    links_text, images_text, groups_text = (f"{count:,}" for count in counts)
+    return links_text, images_text, groups_text
+
+
+def _to_json(
+    prepared: "PreparedDataset",
+    links: Sequence["Link"],
+    conflicts: Sequence["Conflict"],
+    unreadable: dict[str, str],
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    joined = prepared.images[prepared.images.duplicated("duplicate_group", keep=False)]
+    groups = [list(ids) for _, ids in joined.groupby("duplicate_group")["id"]]
+    return {
+        "images": len(prepared.images),
+        "links": [asdict(link) for link in links],
+        "groups": groups,
+        "conflicts": [
+            dict(zip(conflict.images, map(list, conflict.labels), strict=True))
+            for conflict in conflicts
+        ],
+        "unreadable": unreadable,
+    }
