@@ -142,8 +142,8 @@ def draw_distribution(
         canvas = Canvas(hill + 12 + row * len(rows) + 44)
         low, high = limits or _find_limits(rows, scale)
         spread = [np.clip(np.asarray(r.values, dtype=np.float64), low, high) for r in rows]
-        above = canvas.add_axes(left, 4, WIDTH - left - 12, hill)
-        below = canvas.add_axes(left, hill + 12, WIDTH - left - 12, row * len(rows))
+        above = canvas.add_axes(left, 4, WIDTH - left - 24, hill)
+        below = canvas.add_axes(left, hill + 12, WIDTH - left - 24, row * len(rows))
         for axes in (above, below):
             axes.set_xscale(scale)
             axes.set_xlim(low, high)

@@ -50,7 +50,7 @@ def test_a_box_covers_the_middle_half():
     pixels = read(draw_distribution(rows, "unit", counted="things", limits=(0, 100)))
     columns = np.flatnonzero(find_red(pixels).any(axis=0)) / 2.2
     left = 14 + max(measure("all"), measure("red"))
-    across = 400 - 12 - left
+    across = 400 - 24 - left
     assert columns[0] == pytest.approx(left + 0.25 * across, abs=2)
     assert columns[-1] == pytest.approx(left + 0.75 * across, abs=2)
 

@@ -122,16 +122,21 @@ def _find_rare_classes(study: Study) -> Iterator[Finding]:
         lines = [
             f"{name_class(c)}: {format_quantity(round(positives), 'test image')},"
             f" F1 known to \u00b1{width:.2f}"
+            if positives
+            else f"{name_class(c)}: no test image, so no F1"
             for positives, width, c in found
         ]
+        fewest, widest, rarest = found[0]
         judged = "too rare to be judged" if level == "serious" else "judged only roughly"
         many = len(found) > 1
         yield Finding(
             level,
             "rare class",
             f"Classes that are {judged}" if many else f"A class that is {judged}",
-            f"\u00b1{found[0][1]:.2f}",
-            f"F1, from {format_quantity(round(found[0][0]), 'test image')}",
+            f"\u00b1{widest:.2f}" if fewest else "0",
+            f"F1, from {format_quantity(round(fewest), 'test image')}"
+            if fewest
+            else f"test images of {rarest.title}",
             f"With so few of {'their' if many else 'its'} images in {where}, an F1 near"
             f" {ASSUMED_F1} is known only to the \u00b1 beside it, half its 95 % interval: smaller"
             " differences between two networks are chance.",
@@ -139,7 +144,7 @@ def _find_rare_classes(study: Study) -> Iterator[Finding]:
             f" {name_folder(study.dataset.root)} --name folds --scheme kfold`), and collect more"
             f" images of {'these classes' if many else 'this class'}.",
             cut_list(lines),
-            weight=found[0][1],
+            weight=widest,
         )
 
 

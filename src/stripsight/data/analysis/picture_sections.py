@@ -50,8 +50,7 @@ def show_galleries(book: PictureBook) -> Iterator[Section]:
             "extremes",
             "Smallest and largest defects",
             extremes,
-            "Each from another image, enlarged or reduced to one size; below it are its width, height"
-            " and area.",
+            "Each from another image, enlarged or reduced to one size; its own size is below.",
         )
     suspects = show_suspects(book)
     yield Section(
