@@ -65,7 +65,7 @@ def main() -> None:
     sources = sorted(
         path
         for folder in arguments.folders
-        for path in folder.iterdir()
+        for path in folder.rglob("*")
         if path.suffix.lower() in {".jpg", ".png"}
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -26,6 +26,9 @@ _DARKEST_STEEL = 20.0  # grey levels; below lies what the camera sees beside eve
 _AGREES = 0.5  # correlation of a block
 _LEAST_BLOCKS, _LEAST_ROWS = 8, 3  # that agree; a strip's slanted edge fills one or two columns
 _LEAST_MEAN = 0.45  # of the correlation; of other steel it stays below 0.2
+# The same of what is left of a checker plate without its pattern: up to 0.48 for other frames of
+# one make, as the same camera bends the pattern the same way, and 0.76 or more for the same frame.
+_LEAST_MEAN_OF_PLATE = 0.62
 _CELL = 8  # pixels at half size; a text line is 16 pixels high
 _LEAST_DIFFERENCE = 10.0  # grey levels, mean of a cell
 _LEAST_CELLS = 3
@@ -94,7 +97,7 @@ def compare_images(
         other, other_moved = cut_shared(theirs, theirs, *period)
         lit, _ = cut_shared(brightness, brightness, *period)
         similarity = _correlate_blocks(own - own_moved, other - other_moved, lit).similarity
-        if similarity is None:
+        if similarity is None or similarity < _LEAST_MEAN_OF_PLATE:
             return None
     kind = OVERLAP
     if (shift_x, shift_y) == (0, 0) and first.shape == second.shape:

@@ -1,0 +1,147 @@
+"""`stripsight data duplicates` on strips of which it is known which show the same."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from stripsight.cli.app import run_command
+from stripsight.data.links import load_links
+from stripsight.data.prepared import load_prepared
+
+SAMPLE = "severstal_sample"
+
+
+def paint_strip(seed, width=1200):
+    rng = np.random.default_rng(seed)
+    coarse = ndimage.gaussian_filter(rng.normal(size=(256, width)), 5) * 120
+    fine = ndimage.gaussian_filter(rng.normal(size=(256, width)), 1) * 20
+    return np.clip(110 + coarse + fine, 30, 240).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Kaggle's layout: of strip 0 a copy, a worse JPEG and one with text; frames of strip 1."""
+    root = tmp_path_factory.mktemp("twins")
+    source = root / "source"
+    images = source / "train_images"
+    images.mkdir(parents=True)
+    strip, long = paint_strip(0), paint_strip(1, 2000)
+    text = strip.copy()
+    text[:16, 195:640] = 255
+    text[4:12, 200:600:6] = 0
+    black = np.zeros((256, 1200), np.uint8)
+    for name, pixels, quality in (
+        ("a0", strip, 92),
+        ("a2", strip, 40),
+        ("a3", text, 85),
+        ("b0", long[:, :1200], 90),
+        ("b1", long[:, 800:], 75),
+        ("c0", paint_strip(2), 90),
+        ("c1", paint_strip(3), 90),
+        ("d0", black, 90),
+        ("d1", black, 40),
+    ):
+        Image.fromarray(pixels).save(images / f"{name}.jpg", quality=quality)
+    shutil.copyfile(images / "a0.jpg", images / "a1.jpg")
+    rows = [("a0", 1), ("a1", 1), ("a2", 2), ("a3", 1), ("b0", 1), ("c0", 1)]
+    (source / "train.csv").write_text(
+        "ImageId,ClassId,EncodedPixels\n" + "".join(f"{i}.jpg,{c},1 5\n" for i, c in rows)
+    )
+    assert run_command(["data", "prepare", str(source), str(root / "set")]) == 0
+    return root / "set"
+
+
+@pytest.fixture
+def dataset(made, tmp_path):
+    shutil.copytree(made, tmp_path / "set")
+    return tmp_path / "set"
+
+
+def test_every_kind_is_found_and_nothing_else(dataset, capsys):
+    assert run_command(["data", "duplicates", str(dataset), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    kinds = {(link["first"][:2], link["second"][:2]): link["kind"] for link in found["links"]}
+    assert kinds == {
+        ("a0", "a1"): "identical",
+        ("a0", "a2"): "re-encoded",
+        ("a0", "a3"): "text box",
+        ("a2", "a3"): "text box",
+        ("b0", "b1"): "overlap",
+    }
+    overlap = next(link for link in found["links"] if link["kind"] == "overlap")
+    assert (overlap["shift_x"], overlap["shift_y"]) == (800, 0)
+    groups = [["a0.jpg", "a1.jpg", "a2.jpg", "a3.jpg"], ["b0.jpg", "b1.jpg"]]
+    assert found["groups"] == groups
+    assert found["conflicts"] == [
+        {
+            "a0.jpg": ["defect_1"],
+            "a1.jpg": ["defect_1"],
+            "a2.jpg": ["defect_2"],
+            "a3.jpg": ["defect_1"],
+        }
+    ]
+    stored = load_prepared(dataset)
+    assert len(load_links(stored)) == 5
+    by_group = stored.images.groupby("duplicate_group")["id"].apply(list)
+    assert [group for group in by_group if len(group) > 1] == groups
+    assert run_command(["data", "check", str(dataset)]) == 0
+
+
+def test_table_names_conflicts_and_where_it_lies(dataset, capsys):
+    assert run_command(["data", "duplicates", str(dataset)]) == 0
+    printed = capsys.readouterr().out
+    assert "5 links among 10 images" in printed
+    assert "a0.jpg: defect_1; a1.jpg: defect_1; a2.jpg: defect_2; a3.jpg: defect_1" in printed
+    assert str(dataset / "links.parquet") in printed
+
+
+def test_running_again_stores_the_same_bytes(dataset):
+    stored = []
+    for _ in range(2):
+        assert run_command(["data", "duplicates", str(dataset)]) == 0
+        stored.append(
+            [(dataset / name).read_bytes() for name in ("links.parquet", "images.parquet")]
+        )
+    assert stored[0] == stored[1]
+
+
+def test_unreadable_image_is_named_and_the_rest_compared(dataset, capsys):
+    manifest = json.loads((dataset / "dataset.json").read_text())
+    copied = dataset / "pictures"
+    shutil.copytree(manifest["image_root"], copied)
+    manifest["image_root"] = str(copied)
+    (dataset / "dataset.json").write_text(json.dumps(manifest))
+    (copied / "b1.jpg").write_bytes(b"no image")
+    assert run_command(["data", "duplicates", str(dataset)]) == 0
+    printed = capsys.readouterr().out
+    assert "not compared: b1.jpg" in printed
+    assert "4 links among 10 images" in printed
+
+
+def test_check_finds_what_was_changed_and_a_new_search_mends_it(dataset, capsys):
+    assert run_command(["data", "duplicates", str(dataset)]) == 0
+    path = dataset / "links.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    assert run_command(["data", "check", str(dataset)]) == 1
+    assert "error: links.parquet" in capsys.readouterr().out
+    assert run_command(["data", "duplicates", str(dataset)]) == 0
+    assert run_command(["data", "check", str(dataset)]) == 0
+
+
+def test_preparing_anew_makes_the_search_void(dataset):
+    assert run_command(["data", "duplicates", str(dataset)]) == 0
+    source = load_prepared(dataset).image_root.parent
+    assert (dataset / "statistics.parquet").exists()
+    assert run_command(["data", "prepare", str(source), str(dataset), "--force"]) == 0
+    assert not (dataset / "links.parquet").exists()
+    assert not (dataset / "statistics.parquet").exists()
+    assert load_links(load_prepared(dataset)) is None
+
+
+def test_no_data_set_is_one_line_and_exit_code_1(tmp_path, capsys):
+    assert run_command(["data", "duplicates", str(tmp_path)]) == 1
+    assert "is no prepared data set" in capsys.readouterr().err
