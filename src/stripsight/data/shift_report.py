@@ -3,7 +3,7 @@
 from typing import Any
 
 from stripsight.data.shift import Comparison, StatisticShift
-from stripsight.data.stability import LARGE, MODERATE
+from stripsight.data.stability import CHANCE, LARGE, MODERATE
 from stripsight.data.two_sample import FEWEST_IMAGES
 
 TITLES = {
@@ -19,9 +19,9 @@ TITLES = {
 """Names with units, for people."""
 
 METHOD = (
-    f"PSI: from {MODERATE} a moderate shift, from {LARGE} a large one; by chance: what 95 % of"
-    " shuffles stay below. Bins by A's quantiles, values shared by many in a bin of their own, an"
-    " empty bin counted as half an image."
+    f"PSI: from {MODERATE} a moderate shift, from {LARGE} a large one; by chance: what"
+    f" {CHANCE:.0%} of shuffles stay below. Bins by A's quantiles, values shared by many in a bin"
+    " of their own, an empty bin counted as half an image."
 )
 """How to read the table."""
 
@@ -138,7 +138,7 @@ def _describe_shift(shift: StatisticShift) -> dict[str, Any]:
         "median_a": median_a,
         "median_b": median_b,
         "psi": shift.stability.psi,
-        "psi_by_chance_95": shift.stability.chance,
+        "psi_by_chance_99": shift.stability.chance,
         "p_value": shift.stability.p_value,
         "bins": shift.stability.bins,
         "verdict": shift.stability.verdict,

@@ -20,9 +20,12 @@ import numpy.typing as npt
 MODERATE, LARGE = 0.1, 0.25
 """The usual limits: below the first no shift, from the second on a large one."""
 
+CHANCE = 0.99
+"""Of shuffles that stay below what is called chance: eight statistics are judged at once."""
+
 _MOST_BINS, _FEWEST_BINS = 10, 4
 _IMAGES_PER_BIN = 20
-_SHUFFLES = 200
+_SHUFFLES = 300
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,7 +36,7 @@ class Stability:
 
     Attributes:
         psi: the index.
-        chance: 95 % quantile of what it is when the images are shuffled between the sets.
+        chance: 99 % quantile of what it is when the images are shuffled between the sets.
         p_value: share of shuffles that reach it.
         bins: how many bins were asked for; ties may have made it more or fewer.
     """
@@ -91,7 +94,7 @@ def measure_stability(
     psi = compute_psi(a, b, bins)
     return Stability(
         psi=psi,
-        chance=float(np.quantile(shuffled, 0.95)),
+        chance=float(np.quantile(shuffled, CHANCE)),
         p_value=float((1 + (shuffled >= psi).sum()) / (1 + _SHUFFLES)),
         bins=bins,
     )

@@ -10,7 +10,7 @@ from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
 from stripsight.data.checker import measure_checker
-from stripsight.data.jpeg_quality import estimate_jpeg_quality
+from stripsight.data.jpeg_quality import _standard_tables, estimate_jpeg_quality
 from stripsight.data.measurement import find_borders, measure_image
 from stripsight.imaging import decode_grey
 
@@ -127,6 +127,20 @@ def test_every_quality_from_10_to_95_is_found_within_one():
     image = make_steel(8, 8)
     found = [estimate_jpeg_quality(encode(image, quality=q)) for q in range(10, 96)]
     assert np.abs(np.array(found) - np.arange(10, 96)).max() <= 1
+
+
+@pytest.mark.parametrize("quality", [10, 37, 50, 75, 90, 95])
+def test_the_standard_tables_are_pillows(quality):
+    with Image.open(io.BytesIO(encode(make_steel(8, 8), quality=quality))) as image:
+        rows = np.array(image.quantization[0]).reshape(8, 8)
+    # Along the diagonals, every other one upwards (T.81, figure A.6).
+    zigzag = [
+        rows[i, d - i]
+        for d in range(15)
+        for i in (range(d, -1, -1) if d % 2 == 0 else range(d + 1))
+        if i < 8 and d - i < 8
+    ]
+    assert _standard_tables()[quality - 1].tolist() == zigzag
 
 
 def test_a_makers_own_table_gets_the_nearest_quality():

@@ -192,13 +192,17 @@ for number, _ in enumerate(measure_in_processes(files, Wanted(), workers=2)):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     with process:
         assert process.stdout.readline() == "begun\n"
         workers = children_of(process.pid)
         assert len(workers) == 2
         handles = [os.pidfd_open(worker) for worker in workers]
-        process.send_signal(signal_number)
+        if signal_number == signal.SIGINT:
+            os.killpg(process.pid, signal_number)  # as a terminal does, to all of the group
+        else:
+            os.kill(process.pid, signal_number)
         process.wait(timeout=10)
         errors = process.stderr.read()
     for handle in handles:
