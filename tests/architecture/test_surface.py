@@ -52,6 +52,7 @@ def test_every_public_name_is_there() -> None:
         ["data", "prepare"],
         ["data", "check"],
         ["data", "split"],
+        ["data", "compare"],
     ],
     ids=" ".join,
 )

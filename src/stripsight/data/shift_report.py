@@ -20,8 +20,8 @@ TITLES = {
 
 METHOD = (
     f"PSI: from {MODERATE} a moderate shift, from {LARGE} a large one; by chance: what"
-    f" {CHANCE:.0%} of shuffles stay below. Bins by A's quantiles, values shared by many in a bin"
-    " of their own, an empty bin counted as half an image."
+    f" {CHANCE * 100:.0f} % of shuffles stay below. Bins by A's quantiles, values shared by many in"
+    " a bin of their own, an empty bin counted as half an image."
 )
 """How to read the table."""
 
