@@ -36,7 +36,7 @@ _LARGEST_BOX, _LEAST_FILL = 0.5, 0.3  # share of the image; share of its cells t
 _DARK, _BRIGHT = 5, 250  # grey levels from which on a value may have been cut off
 
 _CENTRE = 12  # pixels at half size around no displacement, where an image is like itself
-_REGULAR = 0.15  # correlation with itself a period further on; of plain steel below 0.12
+_REGULAR = 0.35  # correlation with itself a period further on; of plain steel up to 0.31
 
 Plane = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -83,16 +83,19 @@ def compare_images(
     parts = cut_shared(first, second, shift_x, shift_y)
     if min(parts[0].shape) < _LEAST_SIDE:
         return None
-    ours, theirs = (ndimage.gaussian_filter(_reduce(p, 2), _SMOOTHING, truncate=2.5) for p in parts)
+    ours, theirs = (_smooth(part) for part in parts)
     brightness = np.maximum(ours, theirs)  # one of two equal images may have been darkened
     blocks = _correlate_blocks(ours, theirs, brightness)
     similarity = blocks.similarity
     if similarity is None:
         return None
-    period = _find_period(_subtract_neighbours(ours, _BLOCK // 2))
+    # Of all of the first: two periods need not lie on the part they share.
+    period = _find_period(_subtract_neighbours(_smooth(first), _BLOCK // 2))
     if period is not None:
         # A checker plate is like any other of its make, and like itself a period further on: what
         # counts is how it differs from itself there.
+        if min(ours.shape[0] - abs(period[1]), ours.shape[1] - period[0]) < _BLOCK * _LEAST_ROWS:
+            return None
         own, own_moved = cut_shared(ours, ours, *period)
         other, other_moved = cut_shared(theirs, theirs, *period)
         lit, _ = cut_shared(brightness, brightness, *period)
@@ -150,6 +153,11 @@ def _reduce(image: GreyImage, reduction: int) -> Plane:
     if reduction == 1:
         return image.astype(np.float32)
     return np.asarray(Image.fromarray(image).reduce(reduction), np.float32)
+
+
+def _smooth(image: GreyImage) -> Plane:
+    """The image at half size, without what compression adds."""
+    return np.asarray(ndimage.gaussian_filter(_reduce(image, 2), _SMOOTHING, truncate=2.5))
 
 
 def _subtract_neighbours(plane: Plane, step: int) -> Plane:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from stripsight.data.fingerprint import DESCRIPTOR_WORDS, Fingerprint
 
-_NEIGHBOURS = 24  # in each sorting
+_NEIGHBOURS = 40  # in each sorting
 _STEP = 2  # bytes from one sorting's stretch to the next
 _PREFIX = 16  # bits that must be equal
 _MOST_DIFFERENT_BITS = 12  # of 128, to count as a match
@@ -23,9 +23,9 @@ _MOST_DIFFERENT_AT_PLACE = 24  # where a displacement says that it should match
 _TOLERANCE = 5  # pixels between displacements that agree
 _IMAGES_AT_ONCE = 512  # whose matches are counted, to bound the memory
 _LEAST_MATCHES = 3
-_SURE_MATCHES = 6  # that need no share of the points
+_SURE_MATCHES = 5  # that need no share of the points
 _MOST_DISPLACEMENTS = 4  # of one pair: a regular pattern fits itself at several
-_LEAST_SHARE = 0.25  # of the points on the part that would be shared
+_LEAST_SHARE = 0.2  # of the points on the part that would be shared
 
 Ints = npt.NDArray[np.int64]
 
