@@ -4,9 +4,9 @@
 
 SAMPLE is a folder with `train_images`, `labels_all_12568.csv` (mask area per class of every image)
 and `train_rle_partial.csv` (real masks). FOLDER receives a prepared data set of that many images,
-made once: each is a blend of two of the sample's images, mirrored and moved by chance, so that no
-two look alike; its classes follow the table; masks are its own where the table has them, else
-another image's of the same class.
+made once: each is a blend of two of the sample's images, stretched, sheared and mirrored by chance,
+so that no two look alike. Classes follow the table; masks are real, the image's own or, where the
+table has none, another image's of the same class.
 
 Printed: seconds of as many processes as cores that only read and decode, seconds of the stages of
 the analysis, the ratio (goal: at most 3), and the largest memory of this process and of a worker.
@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
@@ -38,22 +39,32 @@ from stripsight.data.prepared import (
     load_prepared,
     save_prepared,
 )
-from stripsight.imaging import read_grey
+from stripsight.imaging import GreyImage, read_grey
 from stripsight.labels import SEVERSTAL
 
 
 def paint(job: tuple[Path, Path, Path, int]) -> str:
     first, second, target, seed = job
     rng = np.random.default_rng(seed)
-    blend = np.zeros((256, 1600), np.float32)
-    for path, share in ((first, 0.55), (second, 0.45)):
-        image = read_grey(path).astype(np.float32)[:: rng.choice([1, -1]), :: rng.choice([1, -1])]
-        blend += share * np.roll(image, int(rng.integers(1600)), axis=1)
+    share = rng.uniform(0.3, 0.7)
+    blend = share * distort(read_grey(first), rng) + (1 - share) * distort(read_grey(second), rng)
     buffer = io.BytesIO()
     grey = Image.fromarray(blend.clip(0, 255).astype(np.uint8)).convert("RGB")
     grey.save(buffer, "JPEG", quality=90)
     target.write_bytes(buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def distort(image: GreyImage, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Stretch, shear and mirror: a shift alone would be found again as a neighbouring frame."""
+    height, width = image.shape
+    along, down, shear = rng.uniform(0.4, 1), rng.uniform(0.6, 1), rng.uniform(-0.5, 0.5)
+    left, top = rng.uniform(0, width * (1 - along)), rng.uniform(0, height * (1 - down))
+    change = (along, shear * along, left, 0, down, top)
+    kind = Image.Transform.AFFINE
+    moved = Image.fromarray(image).transform((width, height), kind, change)
+    pixels = np.asarray(moved, np.float32)
+    return pixels[:: int(rng.choice([1, -1])), :: int(rng.choice([1, -1]))]
 
 
 def make_dataset(sample: Path, folder: Path, count: int) -> None:

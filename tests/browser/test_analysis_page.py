@@ -51,6 +51,8 @@ FAULTS = """
     if (parseFloat(style.fontSize) < 12.8) faults.push(`type too small: ${start}`);
   }
   if (texts < 50) faults.push(`only ${texts} pieces of text`);
+  for (const cell of document.querySelectorAll("tbody th"))
+    if (cell.clientWidth < 100) faults.push(`squeezed: ${cell.textContent.trim().slice(0, 40)}`);
   const levels = [...document.querySelectorAll("h1,h2,h3,h4")].map(h => Number(h.tagName[1]));
   if (levels.filter(level => level === 1).length !== 1) faults.push("not exactly one h1");
   levels.forEach((level, i) => {

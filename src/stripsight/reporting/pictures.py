@@ -1,8 +1,8 @@
 """Strip images for a page: scaled, cropped, defects outlined and marked, as data URIs.
 
-An outline runs around the defect and leaves the defect itself to be seen; it has a dark rim, so
-that it stands out on bright and on dark steel, and carries its class's mark, so that colour is
-never alone.
+An outline runs around the defect and leaves the defect itself to be seen. It has a rim, black for
+a light colour and white for a dark one, so that it stands out on any steel and in grey print, and
+carries its class's mark, so that colour is never alone.
 """
 
 import base64
@@ -17,11 +17,13 @@ from scipy import ndimage
 
 from stripsight.imaging import GreyImage
 from stripsight.reporting.canvas import Plot
-from stripsight.reporting.colors import choose_ink
+from stripsight.reporting.colors import choose_ink, compute_luminance
 from stripsight.reporting.page import Picture
 
 _QUALITY = 82
 _LINE = 7  # side of the filter: a line of 3 px around the defect
+
+_LIGHT = 0.3  # relative luminance
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def draw_outlines(
     for outline, mask in drawn:
         line = mask.filter(ImageFilter.MaxFilter(_LINE))
         rim = line.filter(ImageFilter.MaxFilter(3))
-        picture.paste("#000000", mask=_subtract(rim, mask))
+        picture.paste(_choose_rim(outline.color), mask=_subtract(rim, mask))
         picture.paste(outline.color, mask=_subtract(line, mask))
     for outline, mask in drawn:
         if outline.mark:
@@ -113,6 +115,10 @@ def _scale_mask(mask: npt.NDArray[np.uint8], size: tuple[int, int]) -> Image.Ima
         return grey.resize(size, Image.Resampling.NEAREST)
     scaled = grey.resize(size, Image.Resampling.BOX)
     return scaled.point([0] + [255] * 255)
+
+
+def _choose_rim(color: str) -> str:
+    return "#000000" if compute_luminance(color) > _LIGHT else "#ffffff"
 
 
 def _subtract(outer: Image.Image, inner: Image.Image) -> Image.Image:
