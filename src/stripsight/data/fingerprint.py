@@ -4,12 +4,13 @@ Key points and binary descriptors rather than one hash of the whole image: neigh
 only a part, and a text box changes only a part. What a match of fingerprints is worth, only the
 pixels decide (`duplicates.py`).
 
-Key points are blobs: extrema of a difference of Gaussians that are no edges (Lowe 2004,
-"Distinctive image features from scale-invariant keypoints", section 4), sought on the image at a
-quarter of its size and, where it is small, at a half or whole, too; of each cell the strongest, so
-that they are spread. Descriptors are comparisons of brightness between pairs of smoothed pixels
-around the point (BRIEF: Calonder et al. 2010): a change of brightness that keeps the order changes
-no bit. Scale and rotation are left out: a line's camera does not move.
+Key points are blobs: extrema of the difference between a pixel and the mean of the square around
+it (centre and surround, as in CenSurE: Agrawal et al. 2008) that are no edges (Lowe 2004,
+"Distinctive image features from scale-invariant keypoints", section 4). They are sought on the
+image at a quarter of its size and, where it is small, at a half or whole, too; of each cell the
+strongest, so that they are spread. Descriptors are comparisons of brightness between pairs of
+smoothed pixels around the point (BRIEF: Calonder et al. 2010): a change of brightness that keeps
+the order changes no bit. Scale and rotation are left out: a line's camera does not move.
 """
 
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ _MOST_POINTS = 80  # of a plane
 _CELL, _MOST_IN_CELL = 16, 2
 _PATCH = 4  # of which one pixel at most can be a key point
 _REACH = 7  # of a descriptor from its point; nearer to the plane's rim there is no point
-_FINE, _COARSE = 1.0, 2.0  # standard deviations of the two Gaussians
-_LEAST_RESPONSE = 0.7  # grey levels: weaker blobs are noise and compression
+_SMOOTHING = 1.0  # standard deviation
+_SURROUND = 7  # side of the square around a point whose mean it must differ from
+_LEAST_RESPONSE = 0.9  # grey levels: weaker blobs are noise and compression
 _DARKEST_STEEL = 20.0  # grey levels; below lies what the camera sees beside every strip
 _LARGEST_CURVATURE_RATIO = 10.0
 
@@ -72,8 +74,8 @@ def compute_fingerprint(image: GreyImage) -> Fingerprint:
         if too_large or min(height, width) <= 2 * _REACH + _PATCH:
             continue
         plane = np.asarray(Image.fromarray(image).reduce(reduction), np.float32)
-        fine = ndimage.gaussian_filter(plane, _FINE, truncate=3.0)
-        response = fine - ndimage.gaussian_filter(plane, _COARSE, truncate=3.0)
+        fine = ndimage.gaussian_filter(plane, _SMOOTHING, truncate=3.0)
+        response = fine - ndimage.uniform_filter(fine, _SURROUND)
         rows, columns = _find_blobs(response)
         lit = fine[rows, columns] >= _DARKEST_STEEL
         rows, columns = rows[lit], columns[lit]
