@@ -235,14 +235,15 @@ def test_old_figures_go_and_other_files_stay(tmp_path, make_odd_dataset, odd_ima
     _, numbers, folder = analyze(root)
     (folder / "figures" / "mine.png").write_bytes(b"mine")
     (folder / "notes.txt").write_text("mine")
-    record = numbers | {"figures": [*numbers["figures"], "old.png", "../../dataset.json"]}
+    record = numbers | {"figures": [*numbers["figures"], "old.png", "../../mine.png"]}
     (folder / "analysis.json").write_text(json.dumps(record))
     (folder / "figures" / "old.png").write_bytes(b"old")
+    (root / "mine.png").write_bytes(b"mine")
     analyze(root)
     assert not (folder / "figures" / "old.png").exists()
     assert (folder / "figures" / "mine.png").exists()
     assert (folder / "notes.txt").exists()
-    assert (root / "dataset.json").exists()
+    assert (root / "mine.png").exists()
 
 
 def test_the_same_data_give_the_same_bytes(tmp_path, make_odd_dataset, odd_image):

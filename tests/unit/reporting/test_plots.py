@@ -89,6 +89,7 @@ def test_a_matrix_of_any_size_draws(count):
 def test_any_name_is_drawn_without_a_warning(name):
     # Warnings are errors here: a character that the typeface lacks would warn.
     read(draw_bars([Bar(name, 1, "1", aside="2")]))
+    read(draw_distribution([Spread(name, np.ones(2))], "unit", counted="things"))
 
 
 @given(st.text(max_size=80), st.floats(20, 300))

@@ -1,0 +1,172 @@
+"""Each finding appears for its cause, with its number, and not without it; in order."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stripsight.data.analysis.findings import collect_findings
+from stripsight.data.analysis.parts import describe_parts, find_shifts, find_split_name
+from stripsight.data.analysis.study import study_dataset
+from stripsight.data.links import Conflict, Link
+from stripsight.data.partition import Split, make_split
+from stripsight.data.splits import save_split
+from stripsight.reporting.page import LEVEL_WORDS
+
+
+def study(dataset, **changes):
+    return replace(study_dataset(dataset, workers=1), **changes)
+
+
+def find(found, kind):
+    findings = [f for f in collect_findings(found) if f.kind == kind]
+    assert len(findings) <= 1, findings
+    return findings[0] if findings else None
+
+
+def label(*columns):
+    return dict.fromkeys(columns, "box")
+
+
+@pytest.fixture
+def balanced(make_prepared):
+    return make_prepared([label(1), label(2), label(3), {}] * 6)
+
+
+def test_levels_come_first_then_weights(make_prepared):
+    found = collect_findings(study(make_prepared([label(1)] * 3 + [None])))
+    order = [list(LEVEL_WORDS).index(f.level) for f in found]
+    assert order == sorted(order)
+    assert all(f.title and f.number and f.text and f.action for f in found)
+
+
+def test_what_is_not_there_is_not_found(balanced):
+    kinds = {f.kind for f in collect_findings(study(balanced))}
+    unwanted = {"no labels", "unlabelled", "no clean image", "class never seen", "imbalance"}
+    unwanted |= {"conflicting labels", "damaged mask", "empty mask", "unreadable images", "leak"}
+    assert not kinds & (unwanted | {"several sizes", "presence only", "split refused"})
+
+
+def test_rare_classes_count_the_test_images_of_a_split(make_prepared):
+    dataset = make_prepared([label(1)] * 100 + [{}] * 100)
+    assert find(study(dataset), "rare class").unit == "F1, from 15 test images"
+    save_split(dataset, make_split(dataset, "holdout", fractions=(0.4, 0.3, 0.3), seed=0))
+    found = find(study(dataset), "rare class")
+    assert found.unit == "F1, from 30 test images"
+    assert found.number == "\u00b10.11"
+    assert found.level == "look"
+
+
+def test_imbalance_suggests_what_auto_would_give(make_prepared):
+    dataset = make_prepared([label(1)] + [label(2, 3)] * 10 + [{}] * 19)
+    found = find(study(dataset), "imbalance")
+    assert found.number == "1 : 29"
+    assert "loss.pos_weight=[20, 2, 2]" in found.action
+
+
+def test_absent_classes_and_missing_labels(make_prepared):
+    found = study(make_prepared([label(1)] * 4 + [None]))
+    assert find(found, "class never seen").number == "2"
+    assert find(found, "unlabelled").number == "1"
+    assert find(found, "no clean image").unit == "clean images of 4"
+
+
+def test_classes_that_never_meet_against_chance(make_prepared):
+    dataset = make_prepared([label(1), label(2), label(2, 3)] * 15)
+    found = find(study(dataset), "never together")
+    assert found.number == "2"
+    assert "chance would give 10 images" in found.details[0]
+
+
+def test_conflicts_name_their_images(balanced):
+    conflict = Conflict(("000.jpg", "001.jpg"), (("scratch",), ("pit",)))
+    found = find(study(balanced, conflicts=(conflict,)), "conflicting labels")
+    assert found.level == "serious"
+    assert found.details == ("000.jpg and 001.jpg",)
+
+
+def test_look_alikes_by_kind(balanced):
+    links = (Link("000.jpg", "001.jpg", "overlap", 9), Link("000.jpg", "002.jpg", "text box"))
+    found = find(study(balanced, links=links), "look-alikes")
+    assert found.number == "3"
+    assert found.details == ("text box: 1 link", "overlap: 1 link")
+
+
+def test_a_wide_border_and_checker_plate(balanced):
+    whole = study(balanced)
+    statistics = whole.statistics.copy()
+    statistics["border_left"] = statistics["border_right"] = 0
+    statistics["checker"] = 0.0
+    none = replace(whole, statistics=statistics)
+    assert find(none, "border") is None
+    assert find(none, "checker plate") is None
+    statistics = statistics.copy()
+    statistics.loc[:5, "border_left"] = 10  # of 40 columns
+    statistics.loc[:2, "checker"] = 0.5
+    some = replace(whole, statistics=statistics)
+    assert find(some, "border").number == "25.0 %"
+    assert find(some, "checker plate").number == "12.5 %"
+
+
+def test_shrinking_makes_defects_tiny(make_prepared):
+    mask = np.zeros((16, 40), np.uint8)
+    mask[2:12, 5:15] = 1
+    found = find(study(make_prepared([{1: mask}, {}])), "tiny defects")
+    assert (found.level, found.number) == ("note", "100 %")
+    assert "0 % are that small" in found.text
+
+
+def test_uneven_parts_and_a_part_without_a_class(make_prepared):
+    dataset = make_prepared([label(1)] * 40 + [{}] * 60)
+    ids = dataset.images["id"].tolist()
+    parts = ["train"] * 70 + ["validation"] * 15 + ["test"] * 15
+    split = Split("mine", None, None, "given", dict(zip(ids, parts, strict=True)), None)
+    save_split(dataset, split)
+    whole = study(dataset)
+    assert find_split_name(dataset) == "mine"
+    uneven = find(whole, "parts uneven")
+    assert "of scratch in" in uneven.unit
+    gaps = [f for f in collect_findings(whole) if f.kind == "part without a class"]
+    assert {f.title for f in gaps} == {
+        "The validation part lacks classes",
+        "The test part lacks classes",
+    }
+
+
+def test_holdout_is_the_split_to_show(balanced):
+    assert find_split_name(balanced) is None
+    for name in ("aaa", "holdout"):
+        save_split(balanced, make_split(balanced, name, fractions=(0.6, 0.2, 0.2), seed=0))
+    assert find_split_name(balanced) == "holdout"
+
+
+def test_shifts_are_those_beyond_chance(make_prepared):
+    dataset = make_prepared([label(1), {}] * 60)
+    split = make_split(dataset, "holdout", fractions=(0.5, 0.25, 0.25), seed=0)
+    statistics = study_dataset(dataset, workers=1).statistics
+    assert find_shifts(split, statistics) == ()
+    moved = statistics.copy()
+    in_test = moved["id"].isin(split.ids("test"))
+    moved.loc[in_test, "brightness"] += 500
+    shifts = find_shifts(split, moved)
+    assert [(s.measure, s.first, s.second, s.distance) for s in shifts] == [
+        ("brightness", "train", "test", 1.0)
+    ]
+
+
+def test_leaks_are_shown_and_not_refused(make_prepared):
+    groups = [n // 2 for n in range(40)]
+    dataset = make_prepared([label(1), {}] * 20, groups=groups, classes=("scratch",))
+    ids = dataset.images["id"].tolist()
+    parts = ["train", "test"] * 15 + ["validation"] * 10
+    split = Split(
+        "chance", 0, None, "random-holdout", dict(zip(ids, parts, strict=True)), None, "random"
+    )
+    save_split(dataset, split)
+    statistics = study_dataset(dataset, workers=1).statistics
+    found = describe_parts(dataset, "chance", statistics)
+    assert len(found.leaks) == 15
+    whole = study(dataset, parts=found)
+    first = collect_findings(whole)[0]
+    assert (first.kind, first.number) == ("leak", "15")
+    assert "made by random" in first.text
