@@ -74,6 +74,7 @@ def test_a_usual_set_has_every_section(tmp_path, make_odd_dataset, odd_image, ca
     root = make_odd_dataset(tmp_path / "set", images, ["pit", "scar"])
     page, numbers, folder = analyze(root)
     check_whole(page, numbers, folder)
+    assert "No image has any: saturation; black border, left; black border, right." in page.text
     for heading in ("Findings", "Classes and labels", "Defects", "Images", "Split", "Examples"):
         assert heading in page.text
     assert {"classes.png", "cooccurrence.png", "where_1.png", "brightness.png"} <= set(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from stripsight.data.analysis.appearance import MEASURES
 from stripsight.data.analysis.defects import TINY_SIDE
 from stripsight.data.analysis.figures import READING, NamedPlot
 from stripsight.data.analysis.picture_book import PictureBook
@@ -145,6 +146,10 @@ def show_images(study: Study, plots: Sequence[NamedPlot]) -> Section:
         )
     if plots:
         blocks.append(_to_grid(plots))
+        drawn = {plot.name for plot in plots}
+        none = [m.title.lower() for m in MEASURES if m.column not in drawn]
+        if none:
+            blocks.append(Note(f"No image has any: {'; '.join(none)}."))
     else:
         blocks.append(Note("No image could be read: nothing is known of light or sharpness."))
     return Section(
