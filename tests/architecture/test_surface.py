@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 import stripsight
-from stripsight.cli.app import run_command
+from stripsight.cli.app import app, run_command
 
 HEAVY = (
     "torch",
@@ -18,6 +19,9 @@ HEAVY = (
     "sklearn",
     "hydra",
     "omegaconf",
+    "scipy",
+    "matplotlib",
+    "jinja2",
     "PIL",
 )
 
@@ -42,20 +46,33 @@ def test_every_public_name_is_there() -> None:
         _ = stripsight.nothing
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["demo"],
-        ["train"],
-        ["evaluate"],
-        ["data", "demo"],
-        ["data", "prepare"],
-        ["data", "check"],
-        ["data", "split"],
-        ["data", "compare"],
-    ],
-    ids=" ".join,
-)
+COMMANDS = [
+    "data analyze",
+    "data apply-review",
+    "data audit",
+    "data check",
+    "data compare",
+    "data demo",
+    "data duplicates",
+    "data prepare",
+    "data reviews",
+    "data split",
+    "demo",
+    "evaluate",
+    "train",
+]
+
+
+def test_the_commands_are_these() -> None:
+    root = typer.main.get_command(app)
+    found = []
+    for name, command in root.commands.items():
+        inner = getattr(command, "commands", None)
+        found += [name] if inner is None else [f"{name} {word}" for word in inner]
+    assert sorted(found) == COMMANDS
+
+
+@pytest.mark.parametrize("words", [line.split() for line in COMMANDS], ids=" ".join)
 def test_every_command_explains_itself(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,7 +105,7 @@ def test_starting_up_loads_nothing_heavy(start: str) -> None:
 def test_the_line_side_works_without_the_lab() -> None:
     code = """
 import sys
-for name in ("torch", "torchvision", "timm", "lightning", "pandas", "sklearn", "hydra"):
+for name in ("torch", "torchvision", "timm", "lightning", "pandas", "sklearn", "scipy", "hydra"):
     sys.modules[name] = None
 import stripsight.imaging, stripsight.labels, stripsight.errors, stripsight.log, stripsight.atomic
 """
