@@ -141,6 +141,8 @@ def judge_made(sources: Sequence[Path], folder: Path, known: set[frozenset[str]]
         f" came {len(apart):,}; wrong {len(wrong):,};"
         f" precision {len(right) / max(1, len(right) + len(wrong)):.4f}"
     )
+    origins = Counter(tuple(sorted({by_name[name].source for name in pair})) for pair in wrong)
+    print(f"  wrong by the images they came from: {dict(origins)}")
     for pair in sorted(wrong)[:20]:
         first, second = (by_name[name] for name in pair)
         print(f"  wrong: {found[pair]}; true {second.x - first.x:+d},{second.y - first.y:+d}")

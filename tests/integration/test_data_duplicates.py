@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from stripsight.cli.app import run_command
 from stripsight.data.links import load_links
 from stripsight.data.prepared import load_prepared
 
-SAMPLE = "severstal_sample"
+SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "severstal_sample"
 
 
 def paint_strip(seed, width=1200):
@@ -145,3 +146,27 @@ def test_preparing_anew_makes_the_search_void(dataset):
 def test_no_data_set_is_one_line_and_exit_code_1(tmp_path, capsys):
     assert run_command(["data", "duplicates", str(tmp_path)]) == 1
     assert "is no prepared data set" in capsys.readouterr().err
+
+
+@pytest.mark.real_data
+def test_real_strips_are_no_look_alikes_of_each_other_but_of_their_copies(tmp_path, capsys):
+    """129 strips, seven of them checker plates and many with a black border."""
+    if not SAMPLE.is_dir():
+        pytest.skip("../shared/data/severstal_sample is not here")
+    images = tmp_path / "source" / "train_images"
+    shutil.copytree(SAMPLE / "train_images", images)
+    shutil.copyfile(SAMPLE / "train.csv", tmp_path / "source" / "train.csv")
+    copies = {}
+    for path in sorted(images.iterdir())[::12]:
+        pixels = np.asarray(Image.open(path).convert("L"))
+        if (pixels > 40).mean() > 0.5:
+            copies[path.name] = f"zz-{path.name}"
+            darker = np.clip(pixels * 0.8 - 5, 0, 255).astype(np.uint8)
+            Image.fromarray(darker).save(images / copies[path.name], quality=40)
+    assert len(copies) >= 5
+    assert run_command(["data", "prepare", str(tmp_path / "source"), str(tmp_path / "set")]) == 0
+    capsys.readouterr()
+    assert run_command(["data", "duplicates", str(tmp_path / "set"), "--json"]) == 0
+    links = json.loads(capsys.readouterr().out)["links"]
+    assert {link["first"]: link["second"] for link in links} == copies
+    assert {link["kind"] for link in links} == {"re-encoded"}

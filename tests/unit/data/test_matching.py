@@ -92,6 +92,15 @@ def test_a_pattern_that_fits_at_several_displacements_gives_each():
     assert {0, 100, -100} <= {c.shift_x for c in found}
 
 
+def test_a_lone_match_beside_the_others_gives_no_displacement_of_its_own():
+    rng = np.random.default_rng(3)
+    first = make_fingerprints(rng, 1, points=5)[0]
+    moved = first.points.copy()
+    moved[4, 0] += 8
+    (found,) = matching.find_candidates([first, Fingerprint(moved, first.descriptors)])
+    assert (found.shift_x, found.matches) == (0, 4)
+
+
 def test_nothing_to_match():
     assert matching.find_candidates([]) == []
     empty = Fingerprint(np.zeros((0, 2), np.int16), np.zeros((0, 2), np.uint64))
