@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stripsight.data.audit import Audit, ClassAudit, Suspect
-from stripsight.data.audit_page import build_audit_page
+from stripsight.data.audit.confident_learning import Audit, ClassAudit, Suspect
+from stripsight.data.audit.page import build_audit_page
 from stripsight.data.demo import generate_demo
 from stripsight.data.prepare import prepare_dataset
 from stripsight.data.prepared import load_prepared

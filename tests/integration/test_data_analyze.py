@@ -293,8 +293,8 @@ def test_a_read_only_data_set_is_analysed_elsewhere(
         raise PermissionError(30, "Read-only file system")
 
     # Root may write anywhere, so permissions alone would not stop it.
-    monkeypatch.setattr("stripsight.data.links.write_atomically", refuse)
-    monkeypatch.setattr("stripsight.data.statistics.write_atomically", refuse)
+    monkeypatch.setattr("stripsight.data.lookalikes.links.write_atomically", refuse)
+    monkeypatch.setattr("stripsight.data.statistics.table.write_atomically", refuse)
     assert run_command(["data", "analyze", str(root), "--out", str(out)]) == 0
     assert (out / "analysis.html").exists()
     assert not (root / "links.parquet").exists()

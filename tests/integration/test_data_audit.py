@@ -304,7 +304,7 @@ def test_killed_at_any_step_of_a_review_the_data_set_is_whole(root: Path, tmp_pa
     code = """
 import os, sys
 from pathlib import Path
-import stripsight.data.reviewing
+import stripsight.data.reviews.applying
 from stripsight.cli.app import run_command
 from stripsight.data.prepared import load_prepared
 

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from stripsight.cli.app import run_command
-from stripsight.data.links import load_links
+from stripsight.data.lookalikes.links import load_links
 from stripsight.data.prepared import load_prepared
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "severstal_sample"

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from stripsight.cli.app import run_command
-from stripsight.data.links import OVERLAP, Link, save_links
+from stripsight.data.lookalikes.links import OVERLAP, Link, save_links
 from stripsight.data.prepared import load_prepared, save_prepared
-from stripsight.data.splits import load_split, make_split, save_split
+from stripsight.data.splits.store import load_split, make_split, save_split
 from stripsight.errors import SplitError
 
 TINY_RUN = ["model.backbone=test_resnet", "model.pretrained=false", "training.num_epochs=1",
@@ -277,7 +277,7 @@ def test_a_leaking_fold_names_the_command_that_makes_new_folds(root, split):
 KILLED = """
 import os, sys
 from pathlib import Path
-import stripsight.data.splits
+import stripsight.data.splits.store
 from stripsight.cli.app import run_command
 real, left = Path.replace, int(sys.argv[1])
 def replace(self, target):
@@ -329,7 +329,7 @@ def test_a_full_disk_leaves_the_older_folds_whole(root, split, monkeypatch, caps
             raise OSError(28, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr("stripsight.data.splits.os.fsync", fail)
+    monkeypatch.setattr("stripsight.data.splits.store.os.fsync", fail)
     words = ["--name", "cv", "--scheme", "kfold", "--folds", "4", "--seed", "5", "--force"]
     assert "No space" in split(*words, code=1)
     assert {name: (root / "splits" / name).read_bytes() for name in splits_of(root)} == before

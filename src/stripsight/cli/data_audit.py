@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stripsight.data.audit_report import AuditReport
+    from stripsight.data.audit.report import AuditReport
 
 
 def audit(
@@ -39,8 +39,8 @@ def audit(
     """
     from stripsight.cli.progress import show_progress
     from stripsight.cli.terminal import print_json, print_table
-    from stripsight.data.audit import audit_labels
-    from stripsight.data.audit_report import (
+    from stripsight.data.audit.confident_learning import audit_labels
+    from stripsight.data.audit.report import (
         AuditReport,
         check_sheet_is_free,
         leave_out_decided,

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stripsight.data.shift import Comparison
+    from stripsight.data.shift.comparison import Comparison
 
 
 def compare(
@@ -36,9 +36,9 @@ def compare(
     from stripsight.atomic import write_atomically
     from stripsight.cli.progress import show_progress
     from stripsight.cli.terminal import print_json, print_table
-    from stripsight.data.image_set import open_image_set
-    from stripsight.data.shift import compare_sets
-    from stripsight.data.shift_report import METHOD, conclude, list_warnings, to_json
+    from stripsight.data.shift.comparison import compare_sets
+    from stripsight.data.shift.image_set import open_image_set
+    from stripsight.data.shift.report import METHOD, conclude, list_warnings, to_json
     from stripsight.errors import UsageError
     from stripsight.log import configure_logging
 
@@ -52,7 +52,7 @@ def compare(
         comparison = compare_sets(*sets, report_progress=report)
     content = to_json(comparison)
     if out is not None:
-        from stripsight.data.shift_figure import draw_comparison
+        from stripsight.data.shift.figure import draw_comparison
 
         write_atomically(out / "compare.png", draw_comparison(comparison).png)
         write_atomically(out / "compare.json", (json.dumps(content, indent=2) + "\n").encode())
@@ -76,7 +76,7 @@ def _tabulate(comparison: "Comparison") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    from stripsight.data.shift_report import TITLES, describe_verdict
+    from stripsight.data.shift.report import TITLES, describe_verdict
     from stripsight.reporting.quantities import format_number
 
     table = Table(

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stripsight.data.links import Conflict, Link
+    from stripsight.data.lookalikes.links import Conflict, Link
     from stripsight.data.prepared import PreparedDataset
 
 _SHOWN = 20
@@ -27,10 +27,10 @@ def duplicates(
     """
     from stripsight.cli.progress import show_progress
     from stripsight.cli.terminal import print_json, print_table
-    from stripsight.data.duplicates import find_links
-    from stripsight.data.links import LINKS_FILE, find_conflicts, save_links
+    from stripsight.data.lookalikes.duplicates import find_links
+    from stripsight.data.lookalikes.links import LINKS_FILE, find_conflicts, save_links
     from stripsight.data.prepared import load_prepared
-    from stripsight.data.scan import scan_dataset
+    from stripsight.data.statistics.scan import scan_dataset
     from stripsight.log import configure_logging
 
     configure_logging()
@@ -63,7 +63,7 @@ def _build_table(prepared: "PreparedDataset", links: Sequence["Link"]) -> "Table
     from rich import box
     from rich.table import Table
 
-    from stripsight.data.links import LINK_KINDS
+    from stripsight.data.lookalikes.links import LINK_KINDS
 
     table = Table(
         title=f"{len(links):,} links among {len(prepared.images):,} images",

@@ -35,8 +35,8 @@ def apply_review(
 
     from stripsight.cli.terminal import print_json
     from stripsight.data.prepared import load_prepared
-    from stripsight.data.review import remove_last_review
-    from stripsight.data.reviewing import apply_sheet
+    from stripsight.data.reviews.applying import apply_sheet
+    from stripsight.data.reviews.review import remove_last_review
     from stripsight.reporting.quantities import format_quantity
 
     if undo == (sheet is not None):

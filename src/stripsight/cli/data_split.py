@@ -11,9 +11,9 @@ from stripsight.errors import SplitError, UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stripsight.data.partition import Split
     from stripsight.data.prepared import PreparedDataset
-    from stripsight.data.split_report import SplitReport
+    from stripsight.data.splits.partition import Split
+    from stripsight.data.splits.report import SplitReport
 
 
 class _Scheme(StrEnum):
@@ -63,11 +63,17 @@ def split(
     if scheme is _Scheme.kfold and fractions is not None:
         raise UsageError("--fractions is for --scheme holdout only: folds are of equal size")
     from stripsight.cli.terminal import print_json, print_table
-    from stripsight.data.links import load_links
+    from stripsight.data.lookalikes.links import load_links
     from stripsight.data.prepared import load_prepared
-    from stripsight.data.split_report import report_splits
-    from stripsight.data.splits import check_unused, load_split, make_folds, make_split, save_splits
-    from stripsight.data.stratify import check_fractions, share_equally
+    from stripsight.data.splits.report import report_splits
+    from stripsight.data.splits.store import (
+        check_unused,
+        load_split,
+        make_folds,
+        make_split,
+        save_splits,
+    )
+    from stripsight.data.splits.stratify import check_fractions, share_equally
     from stripsight.log import configure_logging
 
     configure_logging()
@@ -118,9 +124,9 @@ def _parse_fractions(text: str) -> list[float]:
 
 def _search_look_alikes(prepared: "PreparedDataset") -> "PreparedDataset":
     from stripsight.cli.progress import show_progress
-    from stripsight.data.duplicates import find_links
-    from stripsight.data.links import save_links
-    from stripsight.data.scan import scan_dataset
+    from stripsight.data.lookalikes.duplicates import find_links
+    from stripsight.data.lookalikes.links import save_links
+    from stripsight.data.statistics.scan import scan_dataset
     from stripsight.reporting.quantities import format_quantity
 
     typer.echo("look-alikes of this data set were not searched yet: searching", err=True)

@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
-from stripsight.data.leaks import find_leaks
-from stripsight.data.links import LINKS_FILE, check_links
+from stripsight.data.lookalikes.links import LINKS_FILE, check_links
 from stripsight.data.prepared import KINDS, PreparedDataset, apply_reviews, read_tables
 from stripsight.data.rle import parse_runs
 from stripsight.data.source import UNFINISHED, read_file
-from stripsight.data.splits import PARTS, load_split
+from stripsight.data.splits.leaks import find_leaks
+from stripsight.data.splits.store import PARTS, load_split
 from stripsight.errors import DatasetError, RunLengthError, SplitError
 from stripsight.reporting.quantities import format_quantity
 

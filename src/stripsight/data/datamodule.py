@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from stripsight.data.dataset import DEFAULT_SPLIT, SeverstalFullImageDataset, StripSample
 from stripsight.data.pooled_loader import PooledLoader
 from stripsight.data.prepared import PreparedDataset, load_prepared
-from stripsight.data.splits import PARTS, Split
-from stripsight.data.splitting import take_split
+from stripsight.data.splits.choice import take_split
+from stripsight.data.splits.store import PARTS, Split
 from stripsight.data.transforms import AugmentationSettings, build_augmentation
 from stripsight.errors import DataError, SplitError
 from stripsight.labels import ClassList

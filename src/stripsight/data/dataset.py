@@ -2,7 +2,7 @@
 
 `SeverstalFullImageDataset` works for every prepared data set; Severstal's is only the first. It
 yields whole images, never a centre crop, and leaves normalisation to the network. How images are
-put into parts is `splits.py`'s business, how they are varied `transforms.py`'s.
+put into parts is `splits/`'s business, how they are varied `transforms.py`'s.
 """
 
 import copy
@@ -22,7 +22,7 @@ from torchvision.transforms.v2 import functional as F
 
 from stripsight.data.mask_table import MaskTable, build_mask_table
 from stripsight.data.prepared import PreparedDataset, load_prepared
-from stripsight.data.splits import load_split
+from stripsight.data.splits.store import load_split
 from stripsight.errors import DataError
 from stripsight.imaging import GreyImage, read_grey
 from stripsight.labels import ClassList

@@ -23,14 +23,14 @@ from stripsight.data.destination import (
 )
 from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
 from stripsight.data.join import Joined, join_rows, strip_folder
-from stripsight.data.links import LINKS_FILE
+from stripsight.data.lookalikes.links import LINKS_FILE
 from stripsight.data.prepared import PreparedDataset, save_prepared
 from stripsight.data.readers.annotation import SourceTable
 from stripsight.data.readers.detection import Layout, detect_layout, read_layout
 from stripsight.data.reconciliation import Reconciliation
-from stripsight.data.review import remove_reviews
+from stripsight.data.reviews.review import remove_reviews
 from stripsight.data.source import SourceTree, check_is_text, open_source
-from stripsight.data.statistics import FILE_NAME as STATISTICS_FILE
+from stripsight.data.statistics.table import FILE_NAME as STATISTICS_FILE
 from stripsight.errors import DataError, DatasetError, UsageError
 from stripsight.imaging import DEFAULT_LIMITS
 from stripsight.labels import SEVERSTAL, ClassList, DefectClass, find_fault_of_class_name

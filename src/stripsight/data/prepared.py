@@ -5,7 +5,7 @@
     images.parquet         id, file, height, width, sha256, labelled, duplicate_group
     annotations.parquet    image_id, class_id, kind (mask, box or presence), rle, area
     splits/<name>.csv      id, split
-    reviews/<number>.json  corrections of labels, laid over the tables on load (`review.py`)
+    reviews/<number>.json  corrections of labels, laid over the tables on load (`reviews/`)
 
 `file` is relative to the image root, which is `images/` inside the data set (unpacked from a zip)
 or the folder the images came from: pixels stay where they are and are never re-encoded. An image
@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stripsight.atomic import write_atomically
-from stripsight.data.review import Review, has_reviews, load_reviews, overlay_changes
+from stripsight.data.reviews.review import Review, has_reviews, load_reviews, overlay_changes
 from stripsight.errors import DataError, DatasetError
 from stripsight.labels import ClassList
 

@@ -13,7 +13,7 @@ import torch
 
 from stripsight.atomic import write_atomically
 from stripsight.config.compose import load_config
-from stripsight.data.leaks import find_leaks
+from stripsight.data.splits.leaks import find_leaks
 from stripsight.errors import CheckpointError, EvaluationError, UsageError
 from stripsight.evaluation.decisions import fit_decisions, save_decisions
 from stripsight.evaluation.judgement import Judgement, judge

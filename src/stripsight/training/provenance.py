@@ -16,7 +16,7 @@ from uuid import uuid4
 from stripsight import __version__
 from stripsight.atomic import write_atomically
 from stripsight.data.datamodule import StripDataModule
-from stripsight.data.splits import describe_split
+from stripsight.data.splits.store import describe_split
 from stripsight.errors import TrainingError
 from stripsight.training.hardware import PRECISIONS, describe_hardware
 

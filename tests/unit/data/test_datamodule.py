@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stripsight.data.datamodule import StripDataModule
-from stripsight.data.splits import load_split, make_split, save_split
+from stripsight.data.splits.store import load_split, make_split, save_split
 from stripsight.data.transforms import AugmentationSettings
 from stripsight.errors import DataError, SplitError
 
@@ -149,7 +149,7 @@ def test_a_read_only_folder_keeps_the_split_in_memory(prepared, caplog, monkeypa
         raise OSError(30, "Read-only file system")
 
     # Root may write anywhere, so a real read-only folder would not do.
-    monkeypatch.setattr("stripsight.data.splitting.save_split", refuse)
+    monkeypatch.setattr("stripsight.data.splits.choice.save_split", refuse)
     module = build(prepared)
     assert len(module.datasets["train"]) == 12
     assert not (prepared.root / "splits").exists()

@@ -20,7 +20,7 @@ from stripsight.data.prepared import (
     PreparedDataset,
     save_prepared,
 )
-from stripsight.data.splits import make_split, save_split
+from stripsight.data.splits.store import make_split, save_split
 from stripsight.errors import DataError, DatasetError, ImageError, SplitError
 from stripsight.labels import SEVERSTAL
 

@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from stripsight.data.analysis.defects import QUANTILES
-from stripsight.data.measurement import SATURATED
 from stripsight.data.prepared import PreparedDataset
+from stripsight.data.statistics.measurement import SATURATED
 
 FloatArray = npt.NDArray[np.float64]
 
 CHECKER = 0.3
-"""From here on a raised pattern shows, see `checker.py`."""
+"""From here on a raised pattern shows, see `statistics/checker.py`."""
 _FENCE = 3.0
 _FEWEST_FOR_FENCES = 20
 _FLAT = 2.0

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stripsight.data.analysis.picture_book import PictureBook
-from stripsight.data.links import OVERLAP, Link
+from stripsight.data.lookalikes.links import OVERLAP, Link
 from stripsight.reporting.page import Gallery
 from stripsight.reporting.quantities import format_count, format_quantity
 

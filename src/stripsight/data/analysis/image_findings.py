@@ -8,7 +8,7 @@ from stripsight.data.analysis.appearance import CHECKER
 from stripsight.data.analysis.defects import TINY_SIDE, measure_tiny
 from stripsight.data.analysis.finding import Finding, cut_list
 from stripsight.data.analysis.study import Study
-from stripsight.data.links import LINK_KINDS
+from stripsight.data.lookalikes.links import LINK_KINDS
 from stripsight.reporting.quantities import (
     format_count,
     format_number,

@@ -7,12 +7,12 @@ import pandas as pd
 from scipy.stats import ks_2samp
 
 from stripsight.data.analysis.appearance import MEASURES
-from stripsight.data.balance import Balance, measure_balance
-from stripsight.data.leaks import Leak, find_leaks
-from stripsight.data.partition import Split
 from stripsight.data.prepared import PreparedDataset
-from stripsight.data.splits import load_split
-from stripsight.data.stratify import PARTS
+from stripsight.data.splits.balance import Balance, measure_balance
+from stripsight.data.splits.leaks import Leak, find_leaks
+from stripsight.data.splits.partition import Split
+from stripsight.data.splits.store import load_split
+from stripsight.data.splits.stratify import PARTS
 
 DEFAULT_SPLIT = "holdout"
 _FEWEST = 20

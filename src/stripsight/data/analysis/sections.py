@@ -7,7 +7,7 @@ from stripsight.data.analysis.defects import TINY_SIDE
 from stripsight.data.analysis.figures import READING, NamedPlot
 from stripsight.data.analysis.picture_book import PictureBook
 from stripsight.data.analysis.study import Study
-from stripsight.data.balance import PartCounts
+from stripsight.data.splits.balance import PartCounts
 from stripsight.reporting.page import (
     Block,
     Cell,

@@ -8,9 +8,9 @@ import pytest
 from stripsight.data.analysis.findings import collect_findings
 from stripsight.data.analysis.parts import describe_parts, find_shifts, find_split_name
 from stripsight.data.analysis.study import study_dataset
-from stripsight.data.links import Conflict, Link
-from stripsight.data.partition import Split, make_split
-from stripsight.data.splits import save_split
+from stripsight.data.lookalikes.links import Conflict, Link
+from stripsight.data.splits.partition import Split, make_split
+from stripsight.data.splits.store import save_split
 from stripsight.reporting.page import LEVEL_WORDS
 
 

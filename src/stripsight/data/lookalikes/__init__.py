@@ -1,0 +1,1 @@
+"""Look-alikes: images that show the same steel, found by fingerprint and judged by their pixels."""

@@ -1,0 +1,120 @@
+"""Find the images of a data set that show the same steel.
+
+Identical files by their sha256; the rest by fingerprints (`matching.py`), each candidate judged
+by the pixels of both images (`comparison.py`), which are decoded again. Of identical files only
+the first by id is linked any further: the others hang on it.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from stripsight.data.lookalikes.comparison import compare_images
+from stripsight.data.lookalikes.fingerprint import Fingerprint
+from stripsight.data.lookalikes.links import IDENTICAL, Link
+from stripsight.data.lookalikes.matching import Candidate, find_candidates
+from stripsight.data.prepared import PreparedDataset
+from stripsight.imaging import GreyImage, read_grey
+
+_CHUNK = 16
+_CACHED_IMAGES = 64
+
+ReportProgress = Callable[[int, int], None]
+"""Called with the number of candidates compared and the number in all."""
+
+
+def find_links(
+    dataset: PreparedDataset,
+    fingerprints: Mapping[str, Fingerprint],
+    *,
+    workers: int | None = None,
+    report_progress: ReportProgress = lambda done, total: None,
+) -> tuple[Link, ...]:
+    """Links between the images of a data set, sorted by their ids.
+
+    Args:
+        dataset: prepared.
+        fingerprints: by image id; an image without one is linked by its sha256 alone.
+        workers: threads that decode and compare; one a core if None.
+        report_progress: called while candidates are compared.
+
+    Raises:
+        ImageError: an image can no longer be read.
+    """
+    identical = list(_link_identical(dataset.images))
+    twins = {link.second for link in identical}
+    table = dataset.images[~dataset.images["id"].isin(twins)].sort_values("id")
+    table = table[table["id"].isin(list(fingerprints))]
+    ids = [str(image_id) for image_id in table["id"]]
+    paths = [dataset.image_root / file for file in table["file"]]
+    candidates = find_candidates([fingerprints[image_id] for image_id in ids])
+    report_progress(0, len(candidates))
+    best = {(link.first, link.second): link for link in identical}
+    done = 0
+    for compared, found in _compare_all(candidates, ids, paths, workers):
+        for link in found:
+            pair = link.first, link.second
+            if pair not in best or link.similarity > best[pair].similarity:
+                best[pair] = link
+        done += compared
+        report_progress(done, len(candidates))
+    return tuple(best[pair] for pair in sorted(best))
+
+
+def _link_identical(images: pd.DataFrame) -> Iterator[Link]:
+    """The first of the images with one sha256 with each of the others."""
+    first_of: dict[str, str] = {}
+    ordered = images.sort_values("id")
+    for image_id, sha256 in zip(ordered["id"], ordered["sha256"], strict=True):
+        first = first_of.setdefault(sha256, image_id)
+        if first != image_id:
+            yield Link(first, image_id, IDENTICAL)
+
+
+def _compare_all(
+    candidates: Sequence[Candidate], ids: Sequence[str], paths: Sequence[Path], workers: int | None
+) -> Iterator[tuple[int, list[Link]]]:
+    """Compare in threads: decoding and numpy on whole images release the interpreter's lock."""
+    read = lru_cache(_CACHED_IMAGES)(read_grey)
+
+    def compare(chunk: Sequence[Candidate]) -> list[Link]:
+        return [link for candidate in chunk if (link := _compare(candidate, ids, paths, read))]
+
+    workers = workers or len(os.sched_getaffinity(0))
+    pending: deque[tuple[int, Future[list[Link]]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(candidates), _CHUNK):
+            chunk = candidates[start : start + _CHUNK]
+            pending.append((len(chunk), pool.submit(compare, chunk)))
+            # Few in flight, so that an interrupt leaves no long queue behind.
+            if len(pending) > 2 * workers:
+                count, future = pending.popleft()
+                yield count, future.result()
+        while pending:
+            count, future = pending.popleft()
+            yield count, future.result()
+
+
+def _compare(
+    candidate: Candidate,
+    ids: Sequence[str],
+    paths: Sequence[Path],
+    read: Callable[[Path], GreyImage],
+) -> Link | None:
+    first, second = read(paths[candidate.first]), read(paths[candidate.second])
+    found = compare_images(first, second, candidate.shift_x, candidate.shift_y)
+    if found is None:
+        return None
+    return Link(
+        first=ids[candidate.first],
+        second=ids[candidate.second],
+        kind=found.kind,
+        shift_x=found.shift_x,
+        shift_y=found.shift_y,
+        similarity=found.similarity,
+    )

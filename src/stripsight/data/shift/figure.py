@@ -1,0 +1,96 @@
+"""The picture of a comparison: the distribution of each statistic in both sets, one over the other.
+
+A is a filled area and B a line, so that they stay apart in grey print.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+from stripsight.data.shift.comparison import Comparison, StatisticShift
+from stripsight.data.shift.report import TITLES, describe_verdict
+from stripsight.reporting.canvas import TYPE, WIDTH, Canvas, Plot, shorten, styled, write
+from stripsight.reporting.colors import INK, MUTED, STEEL
+from stripsight.reporting.quantities import format_number
+
+_B = "#b34700"  # dark orange: 5:1 on white, and darker than A's area in grey print
+_AREA = "#b9cad8"
+_HEAD, _ROW, _PLOT = 62.0, 126.0, 64.0
+_BINS = 24
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def draw_comparison(comparison: Comparison) -> Plot:
+    """Draw all statistics, two to a row."""
+    rows = -(-len(comparison.shifts) // 2)
+    with styled():
+        canvas = Canvas(_HEAD + _ROW * rows)
+        sheet = canvas.add_sheet()
+        _write_key(sheet, comparison)
+        for index, shift in enumerate(comparison.shifts):
+            left = 8 + (index % 2) * (WIDTH / 2)
+            top = _HEAD + (index // 2) * _ROW
+            width = WIDTH / 2 - 30
+            verdict = f"PSI {shift.stability.psi:.2f}, {describe_verdict(shift)}"
+            write(sheet, left, top + 8, shorten(TITLES[shift.name], width), color=INK)
+            write(sheet, left, top + 24, shorten(verdict, width), color=MUTED, fontsize=TYPE - 1)
+            _draw_statistic(canvas.add_axes(left, top + 34, width, _PLOT), shift)
+        return canvas.save()
+
+
+def _write_key(sheet: Axes, comparison: Comparison) -> None:
+    sheet.fill_between([6, 26], 8, 20, color=_AREA, linewidth=0)
+    sheet.plot([6, 26], [8, 8], color=STEEL, linewidth=1.2)
+    sheet.plot([6, 26], [38, 38], color=_B, linewidth=2.2)
+    for y, name, title, images in (
+        (14, "A", comparison.title_a, comparison.images_a),
+        (38, "B", comparison.title_b, comparison.images_b),
+    ):
+        count = f" ({images:,} images)"
+        # The end of a path tells sets apart, not its beginning.
+        room = WIDTH - 44 - 7.6 * (len(count) + 3)
+        write(sheet, 34, y, f"{name}: {_shorten_start(title, room)}{count}", color=INK)
+
+
+def _shorten_start(text: str, points: float) -> str:
+    return shorten(text[::-1], points)[::-1]
+
+
+def _draw_statistic(axes: Axes, shift: StatisticShift) -> None:
+    a, b = (values[~np.isnan(values)] for values in (shift.values_a, shift.values_b))
+    axes.set_yticks([])
+    both = np.concatenate([a, b])
+    if not both.size:
+        axes.set_xticks([])
+        axes.text(0.5, 0.5, "none has one", transform=axes.transAxes, ha="center", color=MUTED)
+        return
+    whole = bool((both == both.round()).all())
+    edges = _choose_edges(both)
+    for values, is_b in ((a, False), (b, True)):
+        if not values.size:
+            continue
+        counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
+        shares = counts / len(values)
+        if is_b:
+            axes.stairs(shares, edges, color=_B, linewidth=2.2)
+        else:
+            axes.stairs(shares, edges, color=_AREA, fill=True)
+            axes.stairs(shares, edges, color=STEEL, linewidth=1.2)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value)))
+
+
+def _choose_edges(values: FloatArray) -> FloatArray:
+    """Edges of the bins; the outermost hundredth at either end is drawn in the last bin."""
+    low, high = np.quantile(values, [0.01, 0.99])
+    if high <= low:
+        low, high = float(values.min()), float(values.max())
+    if high <= low:
+        low, high = (max(low - 2, 0.0) if low >= 0 else low - 2), high + 2
+    edges: FloatArray = np.linspace(low, high, _BINS + 1)
+    return edges

@@ -1,0 +1,69 @@
+"""The split that a training takes: the stored one, or a holdout made on the spot."""
+
+import logging
+from collections.abc import Sequence
+from typing import Literal
+
+from stripsight.data.lookalikes.links import load_links
+from stripsight.data.prepared import PreparedDataset
+from stripsight.data.splits.partition import Split, make_split
+from stripsight.data.splits.store import is_stored, load_split, save_split
+from stripsight.data.splits.stratify import PARTS
+
+logger = logging.getLogger(__name__)
+
+
+def take_split(
+    dataset: PreparedDataset,
+    name: str,
+    *,
+    fractions: Sequence[float],
+    seed: int,
+    leaks: Literal["refuse", "warn"] = "refuse",
+) -> Split:
+    """The stored split of that name; where there is none, a new holdout by group, stored.
+
+    Stored ones are taken as they are, whatever `fractions` and `seed`. Where the folder is
+    read-only, a new one is only kept in memory (one log line).
+
+    Args:
+        dataset: to split.
+        name: of the split.
+        fractions: of train, validation and test for a split that is made.
+        seed: likewise.
+        leaks: of a stored split, see `load_split`.
+
+    Raises:
+        SplitError: the split is damaged, leaks or cannot be made.
+    """
+    if is_stored(dataset, name):
+        split = load_split(dataset, name, leaks=leaks)
+        _log(split, "stored")
+        asked = (seed, tuple(fractions))
+        if split.seed is not None and not split.fold and (split.seed, split.fractions) != asked:
+            logger.info(
+                "split %r is stored (seed %d, fractions %s) and taken as it is",
+                split.name,
+                split.seed,
+                split.fractions,
+            )
+        return split
+    split = make_split(dataset, name, fractions=fractions, seed=seed)
+    _log(split, "new")
+    if load_links(dataset) is None:
+        logger.warning(
+            "split %r keeps only identical files on one side: look-alikes of this data set were"
+            " not searched; `stripsight data split %s --name NAME` searches them and makes a split",
+            name,
+            dataset.root,
+        )
+    try:
+        save_split(dataset, split)
+    except OSError as error:
+        logger.warning("split %r is not stored (%s); kept in memory", split.name, error)
+    return split
+
+
+def _log(split: Split, state: str) -> None:
+    sizes = ", ".join(f"{len(split.ids(part)):,} {part}" for part in PARTS)
+    logger.info("split %s, %s: %s", split.title, state, sizes)

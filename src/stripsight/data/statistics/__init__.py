@@ -1,0 +1,1 @@
+"""What is measured of every image, in one pass over the files."""
