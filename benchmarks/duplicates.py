@@ -29,9 +29,9 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from scipy.fft import dctn
 
-from stripsight.data.duplicates import find_links
-from stripsight.data.fingerprint import Fingerprint, compute_fingerprint
-from stripsight.data.links import Link
+from stripsight.data.lookalikes.duplicates import find_links
+from stripsight.data.lookalikes.fingerprint import Fingerprint, compute_fingerprint
+from stripsight.data.lookalikes.links import Link
 from stripsight.data.prepared import IMAGE_COLUMNS, PreparedDataset
 from stripsight.imaging import GreyImage, read_grey
 from stripsight.labels import SEVERSTAL

@@ -26,8 +26,8 @@ from statistics import median
 
 from stripsight.data.prepare import prepare_dataset
 from stripsight.data.prepared import PreparedDataset, load_prepared
-from stripsight.data.scan import scan_dataset
-from stripsight.data.statistics import FILE_NAME
+from stripsight.data.statistics.scan import scan_dataset
+from stripsight.data.statistics.table import FILE_NAME
 
 DECODE = "import sys\nfrom pathlib import Path\nfrom stripsight.imaging import read_grey\n" + (
     "for path in sys.stdin.read().split(chr(10)):\n    read_grey(Path(path))\n"

@@ -23,9 +23,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from stripsight.data.balance import Balance, measure_balance
 from stripsight.data.prepared import load_prepared
-from stripsight.data.stratify import make_fold_numbers
+from stripsight.data.splits.balance import Balance, measure_balance
+from stripsight.data.splits.stratify import make_fold_numbers
 
 Labels = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
