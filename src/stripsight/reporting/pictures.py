@@ -24,6 +24,8 @@ _QUALITY = 82
 _LINE = 7  # side of the filter: a line of 3 px around the defect
 
 _LIGHT = 0.3  # relative luminance
+_TALLEST = 1.5  # height over width
+_EMPTY = "#eef1f4"
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,18 @@ class Window:
 def draw_outlines(
     image: GreyImage, outlines: Sequence[Outline], *, width: int, window: Window | None = None
 ) -> Image.Image:
-    """The image, or a window of it, `width` pixels wide in colour, with the outlines on it."""
+    """The image, or a window of it, in colour with the outlines on it, `width` pixels wide.
+
+    What would be taller than `_TALLEST` times its width stands smaller in the middle of that room.
+    """
     if window is not None:
         part = np.s_[window.top : window.bottom, window.left : window.right]
         image = image[part]
         outlines = [Outline(o.mask[part], o.color, o.mark) for o in outlines]
-    size = (width, max(1, round(image.shape[0] * width / image.shape[1])))
-    kind = Image.Resampling.LANCZOS if width < image.shape[1] else Image.Resampling.BICUBIC
+    room = round(_TALLEST * width)
+    scale = min(width / image.shape[1], room / image.shape[0])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    kind = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
     picture = Image.fromarray(image).resize(size, kind).convert("RGB")
     drawn = [(o, _scale_mask(o.mask, size)) for o in outlines if o.mask.any()]
     for outline, mask in drawn:
@@ -65,7 +72,11 @@ def draw_outlines(
     for outline, mask in drawn:
         if outline.mark:
             _add_mark(picture, outline, mask)
-    return picture
+    if picture.width == width:
+        return picture
+    page = Image.new("RGB", (width, picture.height), _EMPTY)
+    page.paste(picture, ((width - picture.width) // 2, 0))
+    return page
 
 
 def find_window(
@@ -111,7 +122,7 @@ def _to_uri(media_type: str, data: bytes) -> str:
 def _scale_mask(mask: npt.NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
     # Any defect pixel keeps its pixel: a nearest or mean filter would lose the smallest defects.
     grey = Image.fromarray((mask > 0).astype(np.uint8) * 255)
-    if size[0] >= mask.shape[1]:
+    if size[0] >= mask.shape[1] and size[1] >= mask.shape[0]:
         return grey.resize(size, Image.Resampling.NEAREST)
     scaled = grey.resize(size, Image.Resampling.BOX)
     return scaled.point([0] + [255] * 255)

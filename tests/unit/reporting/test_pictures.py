@@ -85,3 +85,15 @@ def test_a_picture_says_its_size():
     decoded = Image.open(io.BytesIO(base64.b64decode(picture.uri.split(",")[1])))
     assert decoded.size == (picture.width, picture.height) == (40, 30)
     assert picture.alt == "grey"
+
+
+@pytest.mark.parametrize("shape", [(3000, 1), (16_384, 2), (400, 200)])
+def test_a_tall_image_stands_in_bounded_room(shape):
+    image = np.full(shape, 90, np.uint8)
+    mask = np.zeros_like(image)
+    mask[shape[0] // 2] = 1
+    picture = draw_outlines(image, [Outline(mask, RED, "1")], width=200)
+    assert picture.width == 200
+    assert picture.height == 300
+    assert count_red(picture).any()
+    assert np.asarray(picture)[0, 0].tolist() == [238, 241, 244]
