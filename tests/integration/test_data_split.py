@@ -151,7 +151,7 @@ def test_by_random_says_so_wherever_it_is_named(root, split, tmp_path, capsys):
     words = [f"data.root={root}", "data.split=r", *TINY_RUN, "--run", str(run)]
     assert run_command(["train", *words]) == 0
     error = capsys.readouterr().err
-    assert "split r (BY RANDOM, look-alikes not kept together), stored" in error
+    assert "split r (BY RANDOM, look-alikes not kept together): 42 train" in error
     assert sum("of look-alikes on two sides of it" in line for line in error.splitlines()) == 1
     assert json.loads((run / "provenance.json").read_text())["split"]["by"] == "random"
     assert run_command(["evaluate", str(run)]) == 0

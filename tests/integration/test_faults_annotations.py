@@ -66,7 +66,7 @@ def test_run_lengths_that_are_no_mask(source, prepare, tmp_path, pixels, reason)
     (source / "train.csv").write_text(f"{HEADER}\na.jpg,1,1 5\nb.jpg,2,{pixels}\n")
     code, account, error = prepare()
     assert code == 1
-    assert "nothing was written: 1 faults" in error
+    assert "nothing was written because of 1 refused row (listed above)" in error
     assert "--skip-refused" in error
     assert not (tmp_path / "out").exists()
     (row,) = account["rows"]["refused_rows"]

@@ -30,7 +30,8 @@ def test_an_image_that_broke_since_is_named_in_one_line(
         image.write_bytes(image.read_bytes()[:200])
     words = [*tiny_overrides, f"data.root={root}", f"data.num_workers={workers}"]
     assert run_command(["train", *words, "--run", str(tmp_path / "run")]) == 1
-    (line,) = capsys.readouterr().err.strip().splitlines()
+    *notes, line = capsys.readouterr().err.strip().splitlines()
+    assert all(note.startswith("split ") for note in notes), notes
     assert line.startswith("stripsight: ")
     assert ".png: damaged PNG" in line
 

@@ -12,6 +12,7 @@ from stripsight.data.inspection import UnreadableImage
 from stripsight.data.join import MISSING, Joined
 from stripsight.data.readers.annotation import RefusedRow
 from stripsight.labels import ClassList
+from stripsight.reporting.quantities import format_quantity
 
 _SHOWN = 20
 
@@ -46,8 +47,8 @@ class Reconciliation:
         """What stands in the way of a data set, in words; None if nothing does."""
         rows = len(self.joined.refused) - self.missing_rows
         words = [
-            f"{count:,} {what}"
-            for count, what in ((rows, "refused rows"), (len(self.unreadable), "unreadable images"))
+            format_quantity(count, what)
+            for count, what in ((rows, "refused row"), (len(self.unreadable), "unreadable image"))
             if count
         ]
         return " and ".join(words) or None

@@ -76,6 +76,8 @@ def start_run(config: Config, run: Path, *, show_bar: bool = False) -> RunSummar
             raise _occupied(run)
         write_atomically(run / "config.yaml", format_config(config).encode())
         write_provenance(record, run)
+        sizes = ", ".join(f"{len(dataset):,} {part}" for part, dataset in data.datasets.items())
+        logger.info("split %s: %s", data.split.title, sizes)
         return _fit(config, data, module, run, precision=precision, resume=False, bar=show_bar)
 
 

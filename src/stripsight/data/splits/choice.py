@@ -8,7 +8,6 @@ from stripsight.data.lookalikes.links import load_links
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.splits.partition import Split, make_split
 from stripsight.data.splits.store import is_stored, load_split, save_split
-from stripsight.data.splits.stratify import PARTS
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +37,6 @@ def take_split(
     """
     if is_stored(dataset, name):
         split = load_split(dataset, name, leaks=leaks)
-        _log(split, "stored")
         asked = (seed, tuple(fractions))
         if split.seed is not None and not split.fold and (split.seed, split.fractions) != asked:
             logger.info(
@@ -49,7 +47,6 @@ def take_split(
             )
         return split
     split = make_split(dataset, name, fractions=fractions, seed=seed)
-    _log(split, "new")
     if load_links(dataset) is None:
         logger.warning(
             "split %r keeps only identical files on one side: look-alikes of this data set were"
@@ -62,8 +59,3 @@ def take_split(
     except OSError as error:
         logger.warning("split %r is not stored (%s); kept in memory", split.name, error)
     return split
-
-
-def _log(split: Split, state: str) -> None:
-    sizes = ", ".join(f"{len(split.ids(part)):,} {part}" for part in PARTS)
-    logger.info("split %s, %s: %s", split.title, state, sizes)
