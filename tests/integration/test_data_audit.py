@@ -74,8 +74,10 @@ def test_from_predictions_to_corrected_labels_and_back(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, tables = load_prepared(root), hash_tables(root)
-    file = write_predictions(before, tmp_path / "predictions.parquet")
-    assert run_command(["data", "audit", str(root), "--predictions", str(file)]) == 0
+    run = tmp_path / "run"
+    run.mkdir()
+    write_predictions(before, run / "predictions_test.parquet")
+    assert run_command(["data", "audit", str(root), "--predictions", str(run)]) == 0
     printed = capsys.readouterr().out
     assert "4 labels to review, 60 images audited" in printed
     rows = read_csv(root / "audit" / "review.csv")
@@ -222,11 +224,11 @@ def test_a_wrong_sheet_changes_nothing_and_names_its_rows(
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        (["audit", "{root}"], 2, "name prediction files with --predictions"),
+        (["audit", "{root}"], 2, "name evaluated runs with --predictions RUN"),
         (
             ["audit", "{root}", "--predictions", "{root}/nothing.parquet"],
             1,
-            "does not exist: `strip",
+            "does not exist: give run folders",
         ),
         (["audit", "{tmp}/nothing", "--predictions", "x"], 1, "is no prepared data set"),
         (["apply-review", "{root}"], 2, "give either REVIEW.csv or --undo"),

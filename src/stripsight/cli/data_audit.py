@@ -15,15 +15,16 @@ def audit(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="What `prepare` made.")],
     more: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="More prediction files.", show_default=False),
+        # What a shell makes of `--predictions runs/cv-*`: the first is the option's, the rest ours.
+        typer.Argument(metavar="--predictions RUN", hidden=True, show_default=False),
     ] = None,
     predictions: Annotated[
         list[Path] | None,
         typer.Option(
             "--predictions",
-            metavar="FILE...",
-            help="predictions_test.parquet of runs whose test parts do not overlap, such as the"
-            " folds of `data split --scheme kfold`.",
+            metavar="RUN...",
+            help="Evaluated runs whose test parts do not overlap, such as the folds of"
+            " `data split --scheme kfold`; or their prediction files.",
             show_default=False,
         ),
     ] = None,
@@ -48,12 +49,12 @@ def audit(
     )
     from stripsight.data.prepared import load_prepared
     from stripsight.errors import UsageError
-    from stripsight.evaluation.out_of_fold import gather_out_of_fold
+    from stripsight.evaluation.out_of_fold import find_predictions, gather_out_of_fold
 
-    files = [*(predictions or []), *(more or [])]
     if not predictions:
-        raise UsageError("name prediction files with --predictions (`evaluate` writes them)")
+        raise UsageError("name evaluated runs with --predictions RUN... (see --help)")
     prepared = load_prepared(dataset)
+    files = [find_predictions(path) for path in [*predictions, *(more or [])]]
     out = out or dataset / "audit"
     check_sheet_is_free(out, prepared)
     found = gather_out_of_fold(prepared, files)

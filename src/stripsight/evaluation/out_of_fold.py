@@ -17,6 +17,7 @@ from stripsight.errors import EvaluationError
 from stripsight.evaluation.predictions import Predictions, load_predictions
 
 _PARTS = ("validation", "test")
+_FILE_OF_RUN = "predictions_test.parquet"
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,29 @@ class OutOfFold:
     images_of_part: dict[str, int]
 
 
+def find_predictions(path: Path) -> Path:
+    """The prediction file of a run folder, or the file itself.
+
+    Raises:
+        EvaluationError: neither is there.
+    """
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise EvaluationError(f"{path} does not exist: give run folders or prediction files")
+    file = path / _FILE_OF_RUN
+    if file.is_file():
+        return file
+    if (path / "provenance.json").is_file():
+        raise EvaluationError(
+            f"{path} has no {_FILE_OF_RUN}: run `stripsight evaluate {path}` first"
+        )
+    raise EvaluationError(f"{path} is no run folder and has no {_FILE_OF_RUN}: give a run")
+
+
 def gather_out_of_fold(dataset: PreparedDataset, files: Sequence[Path]) -> OutOfFold:
-    """Read prediction files and check that they may judge the labels of `dataset`.
+    """Read prediction files, as `find_predictions` names them, and check that they may judge the
+    labels of `dataset`.
 
     Raises:
         EvaluationError: see the module.
@@ -48,10 +70,6 @@ def gather_out_of_fold(dataset: PreparedDataset, files: Sequence[Path]) -> OutOf
     content_hash = dataset.content_hash()
     given = dict(zip(dataset.labelled_images["id"], dataset.label_matrix(), strict=True))
     for path in files:
-        if not path.is_file():
-            raise EvaluationError(
-                f"{path} does not exist: `stripsight evaluate` writes predictions"
-            )
         predictions = load_predictions(path)
         try:
             part = _check_source(predictions, dataset, content_hash)

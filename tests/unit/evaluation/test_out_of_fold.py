@@ -9,7 +9,7 @@ import pytest
 
 from stripsight.data.prepared import PreparedDataset, load_prepared, save_prepared
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.out_of_fold import gather_out_of_fold
+from stripsight.evaluation.out_of_fold import find_predictions, gather_out_of_fold
 from stripsight.evaluation.predictions import Predictions, save_predictions
 from stripsight.labels import ClassList
 
@@ -100,6 +100,22 @@ def test_what_cannot_judge_labels_is_refused(dataset, write, changes, reason):
     path = write("a", [0, 1], **changes)
     with pytest.raises(EvaluationError, match=f"^{re.escape(str(path))}: .*{re.escape(reason)}"):
         gather_out_of_fold(dataset, [path])
+
+
+def test_a_run_stands_for_its_predictions_of_test(tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(EvaluationError, match="run does not exist: give run folders"):
+        find_predictions(run)
+    run.mkdir()
+    with pytest.raises(EvaluationError, match="is no run folder"):
+        find_predictions(run)
+    (run / "provenance.json").touch()
+    (run / "predictions_validation.parquet").touch()
+    with pytest.raises(EvaluationError, match=r"run `stripsight evaluate .*run` first"):
+        find_predictions(run)
+    file = run / "predictions_test.parquet"
+    file.touch()
+    assert find_predictions(run) == file == find_predictions(file)
 
 
 def test_an_image_in_two_files_is_refused(dataset, write):
