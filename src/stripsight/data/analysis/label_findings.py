@@ -10,8 +10,8 @@ from stripsight.data.analysis.finding import (
     compute_f1_half_width,
     cut_list,
     name_class,
-    name_folder,
 )
+from stripsight.data.analysis.stored import advise_folds
 from stripsight.data.analysis.study import Study
 from stripsight.reporting.page import Level
 from stripsight.reporting.quantities import (
@@ -140,9 +140,8 @@ def _find_rare_classes(study: Study) -> Iterator[Finding]:
             f"With so few of {'their' if many else 'its'} images in {where}, an F1 near"
             f" {ASSUMED_F1} is known only to the \u00b1 beside it, half its 95 % interval: smaller"
             " differences between two networks are chance.",
-            f"Judge over folds, so that every image is tested once (`stripsight data split"
-            f" {name_folder(study.dataset.root)} --name folds --scheme kfold`), and collect more"
-            f" images of {'these classes' if many else 'this class'}.",
+            f"{advise_folds(study.dataset.root)}, and collect more images of"
+            f" {'these classes' if many else 'this class'}.",
             cut_list(lines),
             weight=widest,
         )

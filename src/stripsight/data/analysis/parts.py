@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ks_2samp
 
-from stripsight.data.analysis.appearance import MEASURES
+from stripsight.data.analysis.stored import list_splits
 from stripsight.data.prepared import PreparedDataset
+from stripsight.data.shift.comparison import COMPARED, compare_statistic, join_groups
+from stripsight.data.shift.stability import MODERATE, Stability, choose_bin_count, compute_psi
 from stripsight.data.splits.balance import Balance, measure_balance
 from stripsight.data.splits.leaks import Leak, find_leaks
 from stripsight.data.splits.partition import Split
@@ -15,29 +16,25 @@ from stripsight.data.splits.store import load_split
 from stripsight.data.splits.stratify import PARTS
 
 DEFAULT_SPLIT = "holdout"
-_FEWEST = 20
-_LEAST_DISTANCE = 0.1
-_LARGEST_CHANCE = 0.001
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A measure that two parts do not share.
+    """A measure that two parts do not share, as `data compare` finds it.
 
     Attributes:
         measure: column of the statistics.
         first: part.
         second: part.
-        distance: largest gap of the two cumulative distributions, 0 to 1 (two-sample
-            Kolmogorov-Smirnov).
-        medians: of the first and the second part.
+        stability: PSI of the second part against the first, and what chance alone reaches.
+        medians: of the first and the second part; None where no image has a value.
     """
 
     measure: str
     first: str
     second: str
-    distance: float
-    medians: tuple[float, float]
+    stability: Stability
+    medians: tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Parts:
         split: the split.
         balance: how even its parts are; None where no image is labelled.
         leaks: one for each group of look-alikes that crosses it.
-        shifts: the largest of each measure that differs.
+        shifts: measures that differ beyond chance, the largest PSI first.
     """
 
     split: Split
@@ -64,7 +61,7 @@ class Parts:
 
 def find_split_name(dataset: PreparedDataset) -> str | None:
     """The split to show where none is named: `holdout`, else the first stored one."""
-    names = sorted(path.stem for path in (dataset.root / "splits").glob("*.csv"))
+    names = list_splits(dataset.root)
     return DEFAULT_SPLIT if DEFAULT_SPLIT in names else next(iter(names), None)
 
 
@@ -91,29 +88,42 @@ def describe_parts(dataset: PreparedDataset, name: str, statistics: pd.DataFrame
         if present
         else None
     )
-    return Parts(split, balance, find_leaks(dataset, split), find_shifts(split, statistics))
+    return Parts(
+        split, balance, find_leaks(dataset, split), find_shifts(dataset, split, statistics)
+    )
 
 
-def find_shifts(split: Split, statistics: pd.DataFrame) -> tuple[Shift, ...]:
-    """Measures whose distributions differ between training and another part beyond chance.
+def find_shifts(
+    dataset: PreparedDataset, split: Split, statistics: pd.DataFrame
+) -> tuple[Shift, ...]:
+    """Measures that differ between training and another part beyond chance.
 
-    Named are a distance of 0.1 or more that chance gives at most once in a thousand times; parts of
-    fewer than 20 images are not compared.
+    Judged as `data compare` judges them: PSI, with look-alikes shuffled together.
+
+    Args:
+        dataset: with the groups that follow from its links.
+        split: of it.
+        statistics: one row an image that can be read.
     """
-    where = np.array([split.assignment.get(i, "") for i in statistics["id"]], dtype=str)
+    table = dataset.images.merge(statistics.drop(columns="sha256"), on="id", how="inner")
+    where = np.array([split.assignment.get(i, "") for i in table["id"]], dtype=str)
+    in_train = np.flatnonzero(where == "train")
     shifts = []
-    for measure in MEASURES:
-        values = statistics[measure.column].to_numpy(np.float64)
-        train = values[where == "train"]
-        found = []
-        for part in ("validation", "test"):
-            other = values[where == part]
-            if min(len(train), len(other)) < _FEWEST:
-                continue
-            result = ks_2samp(train, other, method="asymp")
-            if result.statistic >= _LEAST_DISTANCE and result.pvalue <= _LARGEST_CHANCE:
-                medians = (float(np.median(train)), float(np.median(other)))
-                shift = Shift(measure.column, "train", part, float(result.statistic), medians)
-                found.append(shift)
-        shifts += sorted(found, key=lambda s: -s.distance)[:1]
-    return tuple(sorted(shifts, key=lambda s: -s.distance))
+    for part in PARTS[1:]:
+        in_part = np.flatnonzero(where == part)
+        if not len(in_train) or not len(in_part):
+            continue
+        rows = np.concatenate([in_train, in_part])
+        both = table.iloc[rows]
+        is_b = np.arange(len(rows)) >= len(in_train)
+        groups = join_groups([str(g) for g in both["duplicate_group"]], both["sha256"].tolist())
+        bins = choose_bin_count(len(in_train), len(in_part))
+        for name in COMPARED:
+            values = both[name].to_numpy(np.float64, na_value=np.nan)
+            known = np.nan_to_num(values, nan=0.0)
+            if compute_psi(known[~is_b], known[is_b], bins) < MODERATE:
+                continue  # whatever chance reaches, so it need not be asked
+            found = compare_statistic(name, values, is_b, groups)
+            if found.stability.verdict in ("moderate", "large"):
+                shifts.append(Shift(name, "train", part, found.stability, found.medians))
+    return tuple(sorted(shifts, key=lambda s: -s.stability.psi))

@@ -1,11 +1,14 @@
 """What the split says: leaks, parts that differ, classes that a part lacks."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from stripsight.data.analysis.appearance import MEASURES
 from stripsight.data.analysis.finding import Finding, cut_list, name_folder
-from stripsight.data.analysis.parts import Parts
+from stripsight.data.analysis.parts import Parts, Shift, find_split_name
+from stripsight.data.analysis.stored import advise_folds, remake_split, suggest_split
 from stripsight.data.analysis.study import Study
+from stripsight.data.shift.report import TITLES
+from stripsight.data.shift.stability import LARGE, MODERATE
 from stripsight.reporting.quantities import format_count, format_number
 
 _UNEVEN, _FEWEST_UNEVEN = 0.15, 5
@@ -13,7 +16,7 @@ _UNEVEN, _FEWEST_UNEVEN = 0.15, 5
 
 def find_in_split(study: Study) -> Iterator[Finding]:
     """Findings on the split, or that there is none."""
-    command = f"`stripsight data split {name_folder(study.dataset.root)} --name NAME`"
+    root = study.dataset.root
     if study.split_fault:
         yield Finding(
             "serious",
@@ -22,7 +25,7 @@ def find_in_split(study: Study) -> Iterator[Finding]:
             "1",
             "split",
             f"{study.split_fault}.",
-            f"Make it again with {command}.",
+            f"Make it again: {remake_split(root, find_split_name(study.dataset))}.",
             weight=60.0,
         )
     elif study.parts is None and study.counts.labelled >= 3:
@@ -33,14 +36,14 @@ def find_in_split(study: Study) -> Iterator[Finding]:
             "0",
             "splits",
             "This page cannot compare training, validation and test images.",
-            f"Make one with {command}, then run the analysis again.",
+            f"Make one with {suggest_split(root)}, then run the analysis again.",
         )
     if study.parts is not None:
-        title_of = {c.name: c.title for c in study.dataset.classes}
+        command = suggest_split(root, study.parts.split)
         yield from _find_leaks(study.parts, command)
-        yield from _find_gaps(study.parts, title_of)
-        yield from _find_unevenness(study.parts, title_of, command)
-        yield from _find_shifts(study.parts, command)
+        yield from _find_gaps(study, study.parts)
+        yield from _find_unevenness(study.parts, command)
+        yield from _find_shifts(root, study.parts, command)
 
 
 def _find_leaks(parts: Parts, command: str) -> Iterator[Finding]:
@@ -67,11 +70,11 @@ def _find_leaks(parts: Parts, command: str) -> Iterator[Finding]:
         )
 
 
-def _find_gaps(parts: Parts, title_of: dict[str, str]) -> Iterator[Finding]:
+def _find_gaps(study: Study, parts: Parts) -> Iterator[Finding]:
     if parts.balance is None:
         return
     for part, names in parts.balance.absent.items():
-        gone = [title_of[n] for n in names if parts.balance.total.classes[n]]
+        gone = [name for name in names if parts.balance.total.classes[name]]
         if gone:
             yield Finding(
                 "serious",
@@ -80,13 +83,13 @@ def _find_gaps(parts: Parts, title_of: dict[str, str]) -> Iterator[Finding]:
                 format_count(len(gone)),
                 "classes" if len(gone) != 1 else "class",
                 f"No image of {part} in split {parts.split.name} carries them.",
-                "Judge over folds, or collect more images of them.",
+                f"{advise_folds(study.dataset.root)}, or collect more images of them.",
                 cut_list(gone),
                 weight=70.0,
             )
 
 
-def _find_unevenness(parts: Parts, title_of: dict[str, str], command: str) -> Iterator[Finding]:
+def _find_unevenness(parts: Parts, command: str) -> Iterator[Finding]:
     if parts.balance is None:
         return
     uneven = [
@@ -100,13 +103,13 @@ def _find_unevenness(parts: Parts, title_of: dict[str, str], command: str) -> It
             "parts uneven",
             "The parts do not share the classes evenly",
             format_count(worst.found),
-            f"images of {title_of[worst.name]} in {worst.part}, {format_number(worst.expected, 2)}"
+            f"images of {worst.name} in {worst.part}, {format_number(worst.expected, 2)}"
             " would be even",
             f"Figures of the parts of split {parts.split.name} cannot be compared.",
-            f"Make a stratified split: {command}.",
+            f"Make a stratified split with another seed: {command}.",
             cut_list(
                 [
-                    f"{title_of[d.name]} in {d.part}: {format_count(d.found)} images,"
+                    f"{d.name} in {d.part}: {format_count(d.found)} images,"
                     f" {format_number(d.expected, 2)} would be even"
                     for d in uneven
                 ],
@@ -116,19 +119,35 @@ def _find_unevenness(parts: Parts, title_of: dict[str, str], command: str) -> It
         )
 
 
-def _find_shifts(parts: Parts, command: str) -> Iterator[Finding]:
+def _find_shifts(root: Path, parts: Parts, command: str) -> Iterator[Finding]:
+    shifts: dict[str, list[Shift]] = {}
     for shift in parts.shifts:
-        measure = next(m for m in MEASURES if m.column == shift.measure)
-        first, second = (format_number(m * measure.factor) for m in shift.medians)
+        shifts.setdefault(shift.measure, []).append(shift)
+    for measure, found in shifts.items():
+        shift = found[0]
+        title = TITLES[measure].split(",")[0]
+        first, second = (f"{shift.first} ({_show(shift.medians[0])})", _show(shift.medians[1]))
+        ends = [f"{name_folder(root)}:{parts.split.name}/{p}" for p in (shift.first, shift.second)]
         yield Finding(
             "look",
             "parts differ",
-            f"{measure.title} differs between {shift.first} and {shift.second}",
-            format_number(shift.distance, 2),
-            "largest gap of the distributions, 0 to 1",
-            f"The median is {first} in {shift.first} and {second} in {shift.second} of split"
-            f" {parts.split.name} ({measure.unit}); chance does not explain it.",
+            f"{title[0].upper()}{title[1:]} differs between {shift.first} and {shift.second}",
+            format_number(shift.stability.psi),
+            f"PSI; from {MODERATE} a moderate shift, from {LARGE} a large one",
+            f"The median is {first} and {second} in {shift.second} of split {parts.split.name}"
+            f" ({TITLES[measure]}). Chance alone stays below {shift.stability.chance:.3f},"
+            " look-alikes counted once.",
             "If days or coils part them on purpose, expect figures as in production; otherwise"
-            f" make the split again: {command}.",
-            weight=shift.distance,
+            f" make a split with another seed: {command}. `stripsight data compare {ends[0]}"
+            f" {ends[1]}` shows the distributions.",
+            tuple(
+                f"{s.first} and {s.second}: PSI {s.stability.psi:.3f}, by chance below"
+                f" {s.stability.chance:.3f}"
+                for s in found[1:]
+            ),
+            weight=shift.stability.psi,
         )
+
+
+def _show(median: float | None) -> str:
+    return "none" if median is None else format_number(median)

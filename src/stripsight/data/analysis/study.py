@@ -18,6 +18,7 @@ from stripsight.data.analysis.appearance import (
 from stripsight.data.analysis.counts import LabelCounts, count_dataset
 from stripsight.data.analysis.defects import DefectCounts, Defects, count_defects, find_defects
 from stripsight.data.analysis.parts import Parts, describe_parts, find_split_name
+from stripsight.data.analysis.stored import describe_absence
 from stripsight.data.lookalikes.duplicates import find_links
 from stripsight.data.lookalikes.links import Conflict, Link, find_conflicts, load_links, save_links
 from stripsight.data.prepared import PreparedDataset
@@ -90,7 +91,10 @@ def study_dataset(
         DataError: a process that decodes died.
     """
     if split is not None:
-        load_split(dataset, split, leaks="ignore")  # a wrong name is said before the long scan
+        # A wrong name is said before the long scan.
+        if (why := describe_absence(dataset.root, split)) is not None:
+            raise SplitError(why)
+        load_split(dataset, split, leaks="ignore")
     known = load_links(dataset)
     scan = scan_dataset(
         dataset,

@@ -132,7 +132,13 @@ def compare_sets(
             f"{a.title} and {b.title} hold the same {len(hashes[0]):,} files: there is nothing to"
             " compare"
         )
-    groups = _find_groups((a, b), measured)
+    known = [
+        (group, found[file.key].sha256)
+        for images, found in zip((a, b), measured, strict=True)
+        for file, group in zip(images.files, images.groups, strict=True)
+        if file.key in found
+    ]
+    groups = join_groups([group for group, _ in known], [sha256 for _, sha256 in known])
     features = np.concatenate([_tabulate(found) for found in measured])
     count_a, count_b = len(measured[0]), len(measured[1])
     is_b = np.arange(count_a + count_b) >= count_a
@@ -147,7 +153,10 @@ def compare_sets(
         unreadable_a=unreadable[0],
         unreadable_b=unreadable[1],
         shared=len(hashes[0].keys() & hashes[1].keys()),
-        shifts=tuple(_compare_statistic(name, features, is_b, groups) for name in COMPARED),
+        shifts=tuple(
+            compare_statistic(name, features[:, STATISTIC_NAMES.index(name)], is_b, groups)
+            for name in COMPARED
+        ),
         test=test,
         most_unlike=()
         if test is None
@@ -178,19 +187,20 @@ def _measure(
     return measured, unreadable
 
 
-def _find_groups(
-    sets: Sequence[ImageSet], measured: Sequence[dict[str, MeasuredImage]]
-) -> npt.NDArray[np.int64]:
-    """Group of each measured image, A first: joined by a known group or by equal bytes."""
+def join_groups(known: Sequence[str], hashes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Group of each image: joined by a known group or by equal bytes.
+
+    Args:
+        known: group of look-alikes of each image, of A first.
+        hashes: SHA-256 of each file, in the same order.
+    """
     numbers: dict[str, int] = {}
     pairs = [
         (
             numbers.setdefault(f"group {group}", len(numbers)),
-            numbers.setdefault(f"bytes {found[file.key].sha256}", len(numbers)),
+            numbers.setdefault(f"bytes {sha256}", len(numbers)),
         )
-        for images, found in zip(sets, measured, strict=True)
-        for file, group in zip(images.files, images.groups, strict=True)
-        if file.key in found
+        for group, sha256 in zip(known, hashes, strict=True)
     ]
     rows, columns = np.array(pairs).T
     edges = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(numbers), len(numbers)))
@@ -209,10 +219,19 @@ def _tabulate(found: dict[str, MeasuredImage]) -> FloatArray:
     return np.array(rows, dtype=np.float64)
 
 
-def _compare_statistic(
-    name: str, features: FloatArray, is_b: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64]
+def compare_statistic(
+    name: str, values: FloatArray, is_b: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64]
 ) -> StatisticShift:
-    values = features[:, STATISTIC_NAMES.index(name)]
+    """How far one statistic has moved from A to B.
+
+    Args:
+        name: one of `COMPARED`.
+        values: float `[N]`, of A first; NaN where an image has none.
+        is_b: bool `[N]`.
+        groups: int `[N]`, as `join_groups` gives them.
+    """
+    # As the stored table rounds them, so that what is read from it moves exactly as far.
+    values = values.astype(np.float32).astype(np.float64)
     # No quality at all (PNG) is a value of its own, below all others.
     known = np.nan_to_num(values, nan=0.0)
     stability = measure_stability(known[~is_b], known[is_b], groups=groups)

@@ -13,7 +13,7 @@ TITLES = {
     "border_right": "black border right, px",
     "sharpness": "sharpness, grey levels\u00b2",
     "jpeg_quality": "JPEG quality, IJG",
-    "saturated": "saturated, share",
+    "saturated": "saturation, share",
     "checker": "checker plate, 0 to 1",
 }
 """Names with units, for people."""

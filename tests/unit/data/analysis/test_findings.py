@@ -7,10 +7,12 @@ import pytest
 
 from stripsight.data.analysis.findings import collect_findings
 from stripsight.data.analysis.parts import describe_parts, find_shifts, find_split_name
+from stripsight.data.analysis.stored import suggest_split
 from stripsight.data.analysis.study import study_dataset
 from stripsight.data.lookalikes.links import Conflict, Link
 from stripsight.data.splits.partition import Split, make_split
-from stripsight.data.splits.store import save_split
+from stripsight.data.splits.store import make_folds, save_split, save_splits
+from stripsight.errors import SplitError
 from stripsight.reporting.page import LEVEL_WORDS
 
 
@@ -144,14 +146,35 @@ def test_shifts_are_those_beyond_chance(make_prepared):
     dataset = make_prepared([label(1), {}] * 60)
     split = make_split(dataset, "holdout", fractions=(0.5, 0.25, 0.25), seed=0)
     statistics = study_dataset(dataset, workers=1).statistics
-    assert find_shifts(split, statistics) == ()
+    assert find_shifts(dataset, split, statistics) == ()
     moved = statistics.copy()
     in_test = moved["id"].isin(split.ids("test"))
     moved.loc[in_test, "brightness"] += 500
-    shifts = find_shifts(split, moved)
-    assert [(s.measure, s.first, s.second, s.distance) for s in shifts] == [
-        ("brightness", "train", "test", 1.0)
-    ]
+    (shift,) = find_shifts(dataset, split, moved)
+    assert (shift.measure, shift.first, shift.second) == ("brightness", "train", "test")
+    assert shift.stability.verdict == "large"
+
+
+def test_a_new_split_has_another_name_and_seed(balanced):
+    split = make_split(balanced, "holdout", fractions=(0.6, 0.2, 0.2), seed=0)
+    save_split(balanced, split)
+    wanted = "--name holdout-seed1 --seed 1`"
+    assert suggest_split(balanced.root, split).endswith(wanted)
+    save_split(balanced, replace(split, name="holdout-seed1"))
+    assert "holdout-seed2 --seed 2" in suggest_split(balanced.root, split)
+
+
+def test_stored_folds_are_named_and_not_asked_for(balanced):
+    save_split(balanced, make_split(balanced, "holdout", fractions=(0.6, 0.2, 0.2), seed=0))
+    assert "--scheme kfold" in find(study(balanced), "rare class").action
+    save_splits(balanced, make_folds(balanced, "cv", folds=3, seed=0))
+    action = find(study(balanced), "rare class").action
+    assert "cv-1, cv-2, cv-3" in action
+    assert "kfold" not in action
+    with pytest.raises(SplitError, match="set of 3 folds: name one of cv-1, cv-2, cv-3"):
+        study_dataset(balanced, split="cv", workers=1)
+    with pytest.raises(SplitError, match="stored are cv-1, cv-2, cv-3, holdout"):
+        study_dataset(balanced, split="tset", workers=1)
 
 
 def test_leaks_are_shown_and_not_refused(make_prepared):
