@@ -119,7 +119,46 @@ def test_printed_account_names_the_next_command(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "rows read                 3" in text
     assert "size 64x32" in text
-    assert text.splitlines()[-1] == f"next: stripsight train data.root={tmp_path / 'out'}"
+    assert text.splitlines()[-1] == f"next: stripsight data analyze {tmp_path / 'out'}"
+    for nothing in ("unreadable", "suspect", "refused", "missing", "clipped", "WARNING"):
+        assert nothing not in text
+
+
+@pytest.mark.parametrize("lost", [1, 5, 6])
+def test_missing_images_are_said_loudly_and_most_of_them_refused(tmp_path, capsys, lost):
+    names = [f"{i}.jpg" for i in range(10)]
+    source = write_kaggle(
+        tmp_path / "source", {(n, 1): make_mask(0, 0, 2, 2) for n in names}, names
+    )
+    for name in names[:lost]:
+        (source / "train_images" / name).unlink()
+    words = ["data", "prepare", str(source), str(tmp_path / "out")]
+    if lost == 6:
+        assert run_command(words) == 1
+        error = capsys.readouterr().err
+        assert "because of 6 missing images (of 10 annotated)" in error
+        assert error.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+        words.append("--skip-refused")
+    assert run_command(words) == 0
+    verb = "is" if lost == 1 else "are"
+    sentence = f"{lost} of 10 annotated images {verb} missing from the images"
+    warning = capsys.readouterr().out.splitlines()[-2]
+    assert warning.startswith(f"WARNING: {sentence} (names above and in dataset.json)")
+    assert run_command(["data", "check", str(tmp_path / "out"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [(f["severity"], f["kind"]) for f in report["findings"]] == [
+        ("warning", "missing images")
+    ]
+    assert sentence in report["findings"][0]["message"]
+
+
+def test_few_labelled_images_are_said(tmp_path, capsys):
+    for seed, name in enumerate("abc"):
+        write_image(tmp_path / "source" / f"{name}.jpg", seed)
+    (tmp_path / "source" / "labels.csv").write_text("image,labels\na.jpg,rust\n")
+    assert run_command(["data", "prepare", str(tmp_path / "source"), str(tmp_path / "out")]) == 0
+    assert "WARNING: 1 of 3 images are labelled" in capsys.readouterr().out
 
 
 def test_kaggles_old_table_says_of_every_class_whether_it_is_there(tmp_path, capsys):
@@ -477,7 +516,7 @@ class TestRealData:
         (tmp_path / "s").mkdir()
         (tmp_path / "s" / "train_images").symlink_to(sample / "train_images")
         shutil.copy(sample / "train_rle_partial.csv", tmp_path / "s" / "train.csv")
-        code, account, _ = prepare(capsys, tmp_path / "s", tmp_path / "out")
+        code, account, _ = prepare(capsys, tmp_path / "s", tmp_path / "out", "--skip-refused")
         assert code == 0
         rows = account["rows"]
         assert (rows["read"], rows["used"], rows["refused_because_missing"]) == (3801, 86, 3715)

@@ -214,7 +214,7 @@ def test_listed_image_that_is_missing_is_counted_and_named(source, prepare, tmp_
 def test_terminal_lists_twenty_names_and_the_number_of_the_rest(source, tmp_path, capsys):
     rows = "".join(f"x{i:02}.jpg,1,1 5\n" for i in range(33))
     (source / "train.csv").write_text(f"{HEADER}\na.jpg,1,1 5\n{rows}")
-    assert run_command(["data", "prepare", str(source), str(tmp_path / "out")]) == 0
+    assert run_command(["data", "prepare", str(source), str(tmp_path / "out")]) == 1
     text = capsys.readouterr().out
     assert "annotated, but missing (33):" in text
     assert "  x19.jpg\n  ... and 13 more" in text

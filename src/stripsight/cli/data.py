@@ -82,7 +82,11 @@ def prepare(
     ] = False,
     skip_refused: Annotated[
         bool,
-        typer.Option("--skip-refused", help="Write the data set without what was refused."),
+        typer.Option(
+            "--skip-refused",
+            help="Write the data set without what was refused, be it more than half of the"
+            " annotated images that are missing.",
+        ),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a whole data set, splits and reviews included.")
@@ -93,6 +97,7 @@ def prepare(
 
     Images of a folder stay where they are; those of a zip are unpacked byte for byte. What cannot
     be used is listed with its file and row, and nothing is written then unless --skip-refused.
+    Missing images are listed; where more than half of those annotated are, likewise.
     """
     from stripsight.cli.progress import show_progress
     from stripsight.data.prepare import PrepareOptions, parse_classes, prepare_dataset
@@ -124,7 +129,11 @@ def prepare(
             " --skip-refused writes the data set without them"
         )
     if not as_json:
-        typer.echo(f"\nwritten to {destination}\nnext: stripsight train data.root={destination}")
+        typer.echo(f"\nwritten to {destination}")
+    for line in account.format_warnings():
+        typer.echo(f"WARNING: {line}", err=as_json)
+    if not as_json:
+        typer.echo(f"next: stripsight data analyze {destination}")
 
 
 @app.command()

@@ -14,6 +14,7 @@ import pandas as pd
 from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_images
 from stripsight.data.lookalikes.links import LINKS_FILE, check_links
 from stripsight.data.prepared import KINDS, PreparedDataset, apply_reviews, read_tables
+from stripsight.data.reconciliation import describe_missing
 from stripsight.data.rle import parse_runs
 from stripsight.data.source import UNFINISHED, read_file
 from stripsight.data.splits.leaks import find_leaks
@@ -110,6 +111,7 @@ def check_dataset(
     split_names = sorted(path.stem for path in (root / "splits").glob("*.csv"))
     findings = [
         *_check_whole(dataset, recorded_hash),
+        *_check_source(dataset),
         *_check_image_table(dataset),
         *_check_annotations(dataset),
         *(_error("look-alikes", LINKS_FILE, fault) for fault in check_links(dataset)),
@@ -157,6 +159,12 @@ def _check_whole(dataset: PreparedDataset, recorded_hash: str) -> Iterator[Findi
         yield _error("hash", "dataset.json", message)
     if dataset.images.empty:
         yield _error("images", "images.parquet", "it lists no image")
+
+
+def _check_source(dataset: PreparedDataset) -> Iterator[Finding]:
+    if words := describe_missing(dataset.reconciliation):
+        message = f"{words}: was the archive whole? (`missing_images` in it names them)"
+        yield Finding("warning", "missing images", "dataset.json", message)
 
 
 def _lay_reviews_over(

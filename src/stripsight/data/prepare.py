@@ -111,6 +111,9 @@ def prepare_dataset(
             images_elsewhere=layout.images_elsewhere,
             unreadable=tuple(i for i in inspected if isinstance(i, UnreadableImage)),
         )
+        # Where no row has its image, --skip-refused would not help.
+        if account.missing_rows == account.rows_read:
+            _check_nothing_in_doubt(table, joined)
         if account.faults and not options.skip_refused:
             return account, False
         _check_nothing_in_doubt(table, joined)

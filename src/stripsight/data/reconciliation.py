@@ -44,13 +44,20 @@ class Reconciliation:
 
     @property
     def faults(self) -> str | None:
-        """What stands in the way of a data set, in words; None if nothing does."""
+        """What stands in the way of a data set, in words; None if nothing does.
+
+        A few missing images do not: damaged archives are in circulation. More than half do.
+        """
         rows = len(self.joined.refused) - self.missing_rows
         words = [
             format_quantity(count, what)
             for count, what in ((rows, "refused row"), (len(self.unreadable), "unreadable image"))
             if count
         ]
+        missing = len(self.joined.missing_images)
+        if missing > self.joined.annotated:
+            annotated = f"{missing + self.joined.annotated:,} annotated"
+            words.append(f"{format_quantity(missing, 'missing image')} (of {annotated})")
         return " and ".join(words) or None
 
     def to_json(self) -> dict[str, Any]:
@@ -96,38 +103,50 @@ class Reconciliation:
             "classes": self._count_classes(),
         }
 
+    def format_warnings(self) -> list[str]:
+        """What must not be overlooked, a line each, to stand after the account."""
+        lines = []
+        if words := describe_missing(self.to_json()):
+            lines.append(f"{words} (names above and in dataset.json): is the archive whole?")
+        images = len(self.joined.images)
+        labelled = images - len(self.joined.unlabelled)
+        if 2 * labelled < images:
+            lines.append(f"{labelled:,} of {images:,} images are labelled: training uses no others")
+        return lines
+
     def format_text(self) -> str:
-        """The account for people: aligned, long lists cut after twenty."""
+        """The account for people: aligned, long lists cut after twenty; zeros are left out."""
         data = self.to_json()
         images, rows = data["images"], data["rows"]
         files = self.annotation_files
         more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+        elsewhere = f"; {self.images_elsewhere:,} elsewhere left out" * bool(self.images_elsewhere)
         table: list[tuple[str, str]] = [
             ("source", self.source),
             ("format", f"{self.format} ({self.format_reason})"),
             ("annotations", f"{files[0]}{more}" if files else "the folders' names"),
-            ("images", f"in {self.image_folder or '.'} (not taken: {self.images_elsewhere:,})"),
+            ("images", f"in {self.image_folder or '.'}{elsewhere}"),
             ("classes", self.classes_reason),
             ("", ""),
             ("images found", f"{images['found']:,}"),
-            ("  unreadable", f"{len(self.unreadable):,}"),
+            *_unless_zero("  unreadable", len(self.unreadable)),
             ("  with annotation", f"{images['with_annotation']:,}"),
             ("  without annotation", f"{images['without_annotation']:,}"),
             ("  labelled", f"{images['labelled']:,}"),
             ("    of these clean", f"{images['clean']:,}"),
-            ("  unlabelled", f"{len(images['unlabelled']):,}"),
-            ("  suspect", f"{len(images['suspect']):,}"),
-            ("  identical to another", f"{images['identical_to_another']:,}"),
-            ("    with other labels", f"{len(images['identical_with_other_labels']):,}"),
-            ("  id is the path", f"{images['ids_from_path']:,}"),
+            *_unless_zero("  unlabelled", len(images["unlabelled"])),
+            *_unless_zero("  suspect", len(images["suspect"])),
+            *_unless_zero("  identical to another", images["identical_to_another"]),
+            *_unless_zero("    with other labels", len(images["identical_with_other_labels"])),
+            *_unless_zero("  file name used twice", images["ids_from_path"], "known by their path"),
             *((f"  size {size}", f"{count:,}") for size, count in images["sizes"].items()),
-            ("annotated, but missing", f"{len(data['missing_images']):,}"),
+            *_unless_zero("annotated, but missing", len(data["missing_images"])),
             ("rows read", f"{rows['read']:,}"),
             ("  used", f"{rows['used']:,}"),
-            ("  refused", f"{rows['refused']:,}"),
+            *_unless_zero("  refused", rows["refused"]),
             *((f"    {kind}", f"{n:,}") for kind, n in rows["refused_by_kind"].items()),
-            ("masks repaired", f"{rows['masks_repaired']:,}"),
-            ("shapes clipped", f"{rows['shapes_clipped']:,}"),
+            *_unless_zero("masks repaired", rows["masks_repaired"]),
+            *_unless_zero("shapes clipped", rows["shapes_clipped"], "cut off at the image's edge"),
             ("annotations stored", f"{data['annotations']:,} (one per image and class)"),
         ]
         text = [f"{name:<26}{value}".rstrip() for name, value in table]
@@ -173,6 +192,22 @@ class Reconciliation:
             }
             for c in self.classes
         }
+
+
+def describe_missing(account: dict[str, Any]) -> str | None:
+    """How many annotated images are missing, from a stored account; None where none is."""
+    try:
+        missing, found = len(account["missing_images"]), int(account["images"]["with_annotation"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not missing:
+        return None
+    verb = "is" if missing == 1 else "are"
+    return f"{missing:,} of {missing + found:,} annotated images {verb} missing from the images"
+
+
+def _unless_zero(name: str, count: int, remark: str = "") -> list[tuple[str, str]]:
+    return [(name, f"{count:,}{remark and f' ({remark})'}")] if count else []
 
 
 def _list(title: str, lines: Sequence[str] | Iterable[str]) -> list[str]:
