@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/stripsight demo demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 check: setup
 	$(BIN)/ruff check .
