@@ -151,9 +151,14 @@ def suggest_pos_weight(positives: int, images: int) -> float | None:
 
 
 def name_classes(classes: ClassList, ids: Sequence[int]) -> str:
-    """Titles of classes by id, or `clean` for none."""
-    titles = {c.id: c.title for c in classes}
-    return " + ".join(titles[i] for i in ids) or "clean"
+    """Names of classes by id, or `clean` for none."""
+    names = {c.id: c.name for c in classes}
+    return " + ".join(names[i] for i in ids) or "clean"
+
+
+def name_in_full(name: str, title: str) -> str:
+    """A class as text calls it: `defect_4 (spots)`; the name alone where the title says no more."""
+    return name if title in (name, name.replace("_", " ")) else f"{name} ({title})"
 
 
 def _count_sets(labels: np.ndarray, ids: list[int]) -> tuple[LabelSet, ...]:

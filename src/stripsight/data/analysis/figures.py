@@ -47,9 +47,8 @@ class NamedPlot:
 
 
 def label_class(classes: ClassList, column: int) -> str:
-    """A class as the plots name it: id, then title."""
-    c = list(classes)[column]
-    return str(c.id) if c.title == str(c.id) else f"{c.id} {c.title}"
+    """A class as the plots name it: by its name."""
+    return classes.names[column]
 
 
 def draw_labels(study: Study) -> Iterator[NamedPlot]:
@@ -61,7 +60,7 @@ def draw_labels(study: Study) -> Iterator[NamedPlot]:
         "classes",
         "Images per class",
         "Share of the labelled images; an image may carry several classes.",
-        "Bars: " + "; ".join(f"{c.title} {format_count(c.images)} images" for c in counts.classes),
+        "Bars: " + "; ".join(f"{c.name} {format_count(c.images)} images" for c in counts.classes),
         draw_bars([_bar("no defect", counts.clean, counts), *_class_bars(counts, classes)]),
     )
     yield NamedPlot(
@@ -105,7 +104,10 @@ def draw_defect_sizes(study: Study) -> Iterator[NamedPlot]:
         "Defects per class",
         "Connected pieces of the masks or boxes; defects that touch count as one.",
         "Bars: "
-        + "; ".join(f"class {d.id} {format_count(d.defects)}" for d in study.defect_counts),
+        + "; ".join(
+            f"{name} {format_count(d.defects)}"
+            for name, d in zip(classes.names, study.defect_counts, strict=True)
+        ),
         draw_bars(
             [
                 Bar(
@@ -154,7 +156,7 @@ def draw_places(study: Study) -> Iterator[NamedPlot]:
             label_class(study.dataset.classes, column),
             f"Drawn on {format_quantity(drawn, 'image')}."
             + (" Images of all sizes, stretched onto one." if len(sizes) > 1 else ""),
-            f"Map of the image plane: where {c.title} lies; at most {highest} of its images"
+            f"Map of the image plane: where {c.name} lies; at most {highest} of its images"
             " at one place",
             draw_map(
                 plane,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stripsight.data.analysis.counts import ClassCounts
+from stripsight.data.analysis.counts import ClassCounts, name_in_full
 from stripsight.reporting.page import Level
 from stripsight.reporting.quantities import format_count
 
@@ -64,9 +64,8 @@ def compute_f1_half_width(positives: float, f1: float = ASSUMED_F1) -> float:
 
 
 def name_class(counts: ClassCounts) -> str:
-    """A class in a sentence: `spots (class 4)`."""
-    number = f"class {counts.id}"
-    return number if counts.title == str(counts.id) else f"{counts.title} ({number})"
+    """A class in a sentence: `defect_4 (spots)`; the name alone where the title says no more."""
+    return name_in_full(counts.name, counts.title)
 
 
 def cut_list(items: Sequence[str], most: int = _NAMED) -> tuple[str, ...]:

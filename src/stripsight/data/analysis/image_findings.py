@@ -7,8 +7,10 @@ import numpy as np
 from stripsight.data.analysis.appearance import CHECKER
 from stripsight.data.analysis.defects import TINY_SIDE, measure_tiny
 from stripsight.data.analysis.finding import Finding, cut_list
+from stripsight.data.analysis.stored import suggest_split
 from stripsight.data.analysis.study import Study
 from stripsight.data.lookalikes.links import LINK_KINDS
+from stripsight.reporting.page import Level
 from stripsight.reporting.quantities import (
     format_count,
     format_number,
@@ -18,6 +20,7 @@ from stripsight.reporting.quantities import (
 
 _WIDE_BORDER = 0.1
 _TINY_SHARE = 0.05
+_MANY_ALIKE = 0.05
 
 
 def find_in_images(study: Study) -> Iterator[Finding]:
@@ -171,18 +174,27 @@ def _find_look_alikes(study: Study) -> Iterator[Finding]:
     if not study.links:
         return
     images = {i for link in study.links for i in (link.first, link.second)}
+    share = len(images) / study.counts.images
+    split = study.parts.split if study.parts else None
+    leaks = study.parts is not None and bool(study.parts.leaks)
+    level: Level = "serious" if leaks else "look" if share >= _MANY_ALIKE else "note"
     yield Finding(
-        "note",
+        level,
         "look-alikes",
         "Images that show the same steel",
         format_count(len(images)),
-        f"of {format_quantity(study.counts.images, 'image')}",
-        "Split by chance, the test would hold what the network has seen in training.",
-        "Split by group, which is the default, so that look-alikes stay on one side.",
+        f"of {format_quantity(study.counts.images, 'image')} ({format_share(share)})",
+        "Split by chance, the test holds what the network has seen in training, and every figure"
+        " flatters." + (f" Split {split.name} does so." if split and leaks else ""),
+        f"Split with {suggest_split(study.dataset.root, split)}, which"
+        " keeps look-alikes together; a plain shuffle elsewhere does not."
+        if leaks or split is None
+        else f"Nothing for split {split.name}, which keeps them together as"
+        " `stripsight data split` does; a plain shuffle elsewhere does not.",
         tuple(
             f"{kind}: {format_quantity(count, 'link')}"
             for kind in LINK_KINDS
             if (count := sum(link.kind == kind for link in study.links))
         ),
-        weight=0.5,
+        weight=max(0.5, 10 * share),
     )

@@ -1,6 +1,7 @@
 """What the tables say: classes that are rare or absent, labels that are missing or disagree."""
 
 from collections.abc import Iterator
+from statistics import median
 
 from stripsight.data.analysis.counts import ClassCounts, suggest_pos_weight
 from stripsight.data.analysis.finding import (
@@ -22,14 +23,17 @@ from stripsight.reporting.quantities import (
 )
 
 _HOPELESS, _WIDE = 0.15, 0.08
-_IMBALANCED = 5.0
+_IMBALANCED = 9.0  # negatives for each positive: a prevalence of a tenth
+_RARE_AMONG_CLASSES = 0.5
 _POS_WEIGHT_LIMIT = 20.0  # the default of loss.pos_weight_limit
+_MISSING = 0.01
 _MET_BY_CHANCE = 5.0
 _LISTED_WEIGHTS = 12
 
 
 def find_in_labels(study: Study) -> Iterator[Finding]:
     """Findings on labels and classes, in no special order."""
+    yield from _find_missing_images(study)
     yield from _find_missing_labels(study)
     if study.counts.labelled:
         yield from _find_absent_classes(study)
@@ -38,6 +42,26 @@ def find_in_labels(study: Study) -> Iterator[Finding]:
         yield from _find_strangers(study)
     yield from _find_conflicts(study)
     yield from _find_broken_masks(study)
+
+
+def _find_missing_images(study: Study) -> Iterator[Finding]:
+    missing = [str(name) for name in study.dataset.reconciliation.get("missing_images", ())]
+    if not missing:
+        return
+    annotated = len(missing) + study.dataset.annotations["image_id"].nunique()
+    share = len(missing) / annotated
+    yield Finding(
+        "serious" if share > _MISSING else "look",
+        "missing images",
+        "Annotated images are missing",
+        format_count(len(missing)),
+        f"of {format_quantity(annotated, 'annotated image')} ({format_share(share)})",
+        "The annotation file names them, and the source did not hold them: their defects are in no"
+        " figure of this page and in no training.",
+        "Look for them in the source (an incomplete archive, another folder), and prepare again.",
+        cut_list(missing),
+        weight=95.0 * share,
+    )
 
 
 def _find_missing_labels(study: Study) -> Iterator[Finding]:
@@ -136,7 +160,7 @@ def _find_rare_classes(study: Study) -> Iterator[Finding]:
             f"\u00b1{widest:.2f}" if fewest else "0",
             f"F1, from {format_quantity(round(fewest), 'test image')}"
             if fewest
-            else f"test images of {rarest.title}",
+            else f"test images of {rarest.name}",
             f"With so few of {'their' if many else 'its'} images in {where}, an F1 near"
             f" {ASSUMED_F1} is known only to the \u00b1 beside it, half its 95 % interval: smaller"
             " differences between two networks are chance.",
@@ -161,10 +185,12 @@ def _find_imbalance(study: Study) -> Iterator[Finding]:
         suggest_pos_weight(train.classes[c.name], train.images) if train else c.pos_weight
         for c in study.counts.classes
     ]
+    # Against the other classes too: in a set of one class an image each is far from half.
+    fewest = _RARE_AMONG_CLASSES * median(c.images for c in study.counts.classes)
     heavy = [
         (weight, c)
         for weight, c in zip(weights, study.counts.classes, strict=True)
-        if weight is not None and weight >= _IMBALANCED
+        if weight is not None and (weight > _IMBALANCED or c.images < fewest)
     ]
     if not heavy:
         return
@@ -183,7 +209,7 @@ def _find_imbalance(study: Study) -> Iterator[Finding]:
         "imbalance",
         "Classes are out of balance",
         f"1 : {format_number(heavy[0][0])}",
-        f"images with to without {heavy[0][1].title}",
+        f"images with to without {heavy[0][1].name}",
         f"Images without the class for each image with it, in"
         f" {'the training part' if train else 'all labelled images'}. A network that never calls"
         " such a class is hardly ever wrong, so accuracy says nothing of it.",
@@ -210,7 +236,7 @@ def _find_strangers(study: Study) -> Iterator[Finding]:
             "Ask whether the process makes it so, or whether only one of them was annotated.",
             cut_list(
                 [
-                    f"{by_id[p.first].title} with {by_id[p.second].title}: chance would give"
+                    f"{by_id[p.first].name} with {by_id[p.second].name}: chance would give"
                     f" {format_number(p.expected, 2)} images"
                     for p in never
                 ],

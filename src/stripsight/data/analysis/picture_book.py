@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from stripsight.data.analysis.counts import name_in_full
 from stripsight.data.analysis.study import Study
 from stripsight.data.rle import decode_mask
 from stripsight.errors import ImageError, RunLengthError
@@ -67,11 +68,10 @@ class PictureBook:
         return tuple(sorted(self._drawn.get(image_id, {})))
 
     def make_tag(self, class_id: int) -> Tag:
-        """The class's mark, title and colour."""
+        """The class's mark, name and colour."""
         column = self.classes.column_of[class_id]
-        title = list(self.classes)[column].title
-        name = f"class {class_id}" if title == str(class_id) else title
-        return Tag(str(class_id), name, self.classes.color(column))
+        c = list(self.classes)[column]
+        return Tag(str(class_id), name_in_full(c.name, c.title), self.classes.color(column))
 
     def show_image(self, image_id: str, note: str = "") -> GalleryItem | None:
         """The whole image with every outline; None where it cannot be read."""

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stripsight.data.analysis.counts import ClassCounts
+from stripsight.data.analysis.finding import name_class
 from stripsight.data.analysis.findings import collect_findings
 from stripsight.data.analysis.parts import describe_parts, find_shifts, find_split_name
 from stripsight.data.analysis.stored import suggest_split
@@ -90,8 +92,51 @@ def test_conflicts_name_their_images(balanced):
 def test_look_alikes_by_kind(balanced):
     links = (Link("000.jpg", "001.jpg", "overlap", 9), Link("000.jpg", "002.jpg", "text box"))
     found = find(study(balanced, links=links), "look-alikes")
-    assert found.number == "3"
+    assert (found.number, found.level) == ("3", "look")
+    assert "data split" in found.action
     assert found.details == ("text box: 1 link", "overlap: 1 link")
+
+
+def test_few_look_alikes_are_only_good_to_know(make_prepared):
+    whole = study(make_prepared([label(1), {}] * 30))
+    assert (
+        find(replace(whole, links=(Link("000.jpg", "001.jpg", "overlap", 9),)), "look-alikes").level
+        == "note"
+    )
+    links = tuple(Link(f"00{n}.jpg", f"01{n}.jpg", "overlap", 9) for n in range(2))
+    assert find(replace(whole, links=links), "look-alikes").level == "look"
+
+
+@pytest.mark.parametrize(("missing", "level"), [(1, "look"), (3, "serious")])
+def test_annotated_images_that_are_missing(make_prepared, missing, level):
+    names = [f"gone_{n}.jpg" for n in range(missing)]
+    dataset = replace(make_prepared([label(1)] * 150), reconciliation={"missing_images": names})
+    found = find(study(dataset), "missing images")
+    assert (found.number, found.level) == (str(missing), level)
+    assert found.unit.startswith(f"of {150 + missing} annotated images")
+    assert found.details == tuple(names)
+
+
+def test_alike_classes_are_no_imbalance(make_prepared):
+    classes = tuple(f"kind_{n}" for n in range(6))
+    dataset = make_prepared([label(n % 6 + 1) for n in range(60)], classes=classes)
+    assert find(study(dataset), "imbalance") is None
+
+
+def test_a_class_far_rarer_than_the_others_is(make_prepared):
+    dataset = make_prepared([label(1)] * 60 + [label(2)] * 15, classes=("many", "few"))
+    found = find(study(dataset), "imbalance")
+    assert found.number == "1 : 4"
+    assert [line.split(":")[0] for line in found.details] == ["few"]
+
+
+def test_a_class_is_called_by_its_name():
+    def count(name, title):
+        return ClassCounts(1, name, title, 3, 0.5, 1.0, {})
+
+    assert name_class(count("defect_1", "scratches/cracks")) == "defect_1 (scratches/cracks)"
+    assert name_class(count("rolled_in_scale", "rolled in scale")) == "rolled_in_scale"
+    assert name_class(count("pit", "pit")) == "pit"
 
 
 def test_a_wide_border_and_checker_plate(balanced):
