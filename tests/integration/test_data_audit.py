@@ -115,12 +115,25 @@ def test_from_predictions_to_corrected_labels_and_back(
     assert review["sheet_sha256"] == hashlib.sha256(sheet.read_bytes()).hexdigest()
     assert len(review["changes"]) == 4
     assert run_command(["data", "reviews", str(root)]) == 0
-    assert "0018.png  image: drop-image (labelled -> left out)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "  0018.png  left out of the data set\n" in printed
+    assert "1 review of" in printed
+    assert "in force, 0 undone" in printed
     assert run_command(["data", "check", str(root)]) == 0
     assert ", 1 review; 0 errors" in capsys.readouterr().out
 
-    assert run_command(["data", "apply-review", str(root), "--undo"]) == 0
-    assert "undone: reviews/0001.json" in capsys.readouterr().out
+    assert run_command(["data", "apply-review", str(root), "--undo", "--reviewer", "Ben"]) == 0
+    assert re.search("undone by Ben, .*: reviews/0001.json: .*Anna", capsys.readouterr().out)
+    assert run_command(["data", "reviews", str(root)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search("^undone by Ben, .*: reviews/0001.json: .*by Anna", printed)
+    assert "0 reviews of" in printed
+    assert "in force, 1 undone" in printed
+    assert run_command(["data", "reviews", str(root), "--json"]) == 0
+    (undone,) = json.loads(capsys.readouterr().out)
+    assert undone.pop("undone_by") == "Ben"
+    assert undone.pop("undone")
+    assert undone.items() <= review.items()
     assert load_prepared(root).content_hash() == before.content_hash()
     assert run_command(["data", "apply-review", str(root), "--undo"]) == 1
     assert "no review to undo" in capsys.readouterr().err
@@ -193,7 +206,8 @@ def test_a_real_runs_predictions_are_taken_and_a_review_ends_them(
     (run / "config.yaml").write_text(config.replace(str(tiny_dataset), str(root)))
     assert run_command(["evaluate", str(run)]) == 1
     error = capsys.readouterr().err
-    assert "is not the one the run was started on" in error
+    assert "were reviewed after the run was started (reviews/0001.json)" in error
+    assert f"`stripsight data apply-review {root} --undo`" in error
     from stripsight.data.datamodule import StripDataModule
 
     data = StripDataModule(root, batch_size=64)
@@ -218,7 +232,7 @@ def test_a_wrong_sheet_changes_nothing_and_names_its_rows(
     assert error[1] == "refused: row 4: image '9.png' is not in the data set"
     assert error[2].endswith("2 rows refused (listed above); nothing was changed")
     assert load_prepared(root).content_hash() == before
-    assert not list((root / "reviews").glob("*.json"))
+    assert not (root / "reviews").exists()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +247,11 @@ def test_a_wrong_sheet_changes_nothing_and_names_its_rows(
         (["audit", "{tmp}/nothing", "--predictions", "x"], 1, "is no prepared data set"),
         (["apply-review", "{root}"], 2, "give either REVIEW.csv or --undo"),
         (["apply-review", "{root}", "x.csv", "--undo"], 2, "give either REVIEW.csv or --undo"),
-        (["apply-review", "{root}", "{tmp}/x.csv"], 1, "No such file"),
+        (
+            ["apply-review", "{root}", "{tmp}/x.csv"],
+            1,
+            "x.csv does not exist: `stripsight data audit ",
+        ),
         (["apply-review", "{root}", "{root}/dataset.json"], 1, "lacks the column 'image'"),
         (["apply-review", "{root}", "{root}/dataset.json", "--reviewer", " "], 2, "is no name"),
         (["apply-review", "{tmp}", "{root}/dataset.json"], 1, "is no prepared data set"),
@@ -277,12 +295,16 @@ def test_prepare_removes_reviews_only_by_force_and_names_them(
     assert run_command(["data", "prepare", str(source), str(root)]) == 1
     assert "--force replaces it, splits and reviews included" in capsys.readouterr().err
     assert len(load_prepared(root).reviews) == 1
+    assert run_command(["data", "apply-review", str(root), "--undo"]) == 0
+    assert run_command(words) == 0
     assert run_command(["data", "prepare", str(source), str(root), "--force"]) == 0
+    assert "removed reviews/undone/0001-" in caplog.messages[-2]
     warning = caplog.messages[-1]
     assert "removed reviews/0001.json" in warning
     assert "1 image left out" in warning
     assert "by Anna" in warning
     assert load_prepared(root).reviews == ()
+    assert not list((root / "reviews").glob("**/*.json"))
     assert load_prepared(root).content_hash() == dataset.content_hash()
 
 

@@ -1,11 +1,14 @@
 """`stripsight data apply-review` and `data reviews`: corrections of labels, and their list."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stripsight.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from stripsight.data.reviews.review import Change
 
 _SHOWN = 20
 
@@ -22,9 +25,14 @@ def apply_review(
     ] = None,
     reviewer: Annotated[
         str | None,
-        typer.Option(help="Who decided; default the login name.", show_default=False),
+        typer.Option(help="Who decides or undoes; default the login name.", show_default=False),
     ] = None,
-    undo: Annotated[bool, typer.Option("--undo", help="Take the last review back.")] = False,
+    undo: Annotated[
+        bool,
+        typer.Option(
+            "--undo", help="Take the last review back; `data reviews` goes on listing it."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The review as JSON.")] = False,
 ) -> None:
     """Correct labels by a filled-in sheet, all of it or nothing; annotations stay as prepared.
@@ -36,14 +44,17 @@ def apply_review(
     from stripsight.cli.terminal import print_json
     from stripsight.data.prepared import load_prepared
     from stripsight.data.reviews.applying import apply_sheet
-    from stripsight.data.reviews.review import remove_last_review
+    from stripsight.data.reviews.undoing import undo_last_review
     from stripsight.reporting.quantities import format_quantity
 
     if undo == (sheet is not None):
         raise UsageError("give either REVIEW.csv or --undo (see --help)")
     if undo:
         load_prepared(dataset)
-        review = remove_last_review(dataset)
+        undone = undo_last_review(
+            dataset, reviewer=_name_reviewer(reviewer), when=datetime.now(UTC)
+        )
+        review, line, record = undone.review, undone.describe(), undone.to_json()
     else:
         assert sheet is not None
         outcome = apply_sheet(
@@ -59,10 +70,11 @@ def apply_review(
                 " nothing was changed"
             )
         review = outcome.review
+        line, record = f"applied: {review.describe()}", review.to_json()
     if as_json:
-        print_json(review.to_json())
+        print_json(record)
         return
-    typer.echo(f"{'undone' if undo else 'applied'}: {review.describe()}")
+    typer.echo(line)
     if not undo:
         typer.echo(f"without a decision: {format_quantity(outcome.undecided, 'row')}")
     if review.before != review.after:
@@ -74,23 +86,41 @@ def list_reviews(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="What `prepare` made.")],
     as_json: Annotated[bool, typer.Option("--json", help="Every change as JSON.")] = False,
 ) -> None:
-    """List the reviews of a data set and every label they changed."""
+    """List the reviews of a data set and every label they changed, then those that were undone."""
     from stripsight.cli.terminal import print_json
     from stripsight.data.prepared import load_prepared
+    from stripsight.data.reviews.undoing import load_undone
     from stripsight.reporting.quantities import format_quantity
 
     reviews = load_prepared(dataset).reviews
+    undone = load_undone(dataset, reviews)
     if as_json:
-        print_json([review.to_json() for review in reviews])
+        in_force = [{**review.to_json(), "undone_by": None, "undone": None} for review in reviews]
+        print_json(
+            in_force
+            + [{**u.review.to_json(), "undone_by": u.undone_by, "undone": u.undone} for u in undone]
+        )
         return
-    for review in reviews:
-        typer.echo(review.describe())
-        for change in review.changes:
-            what = change.class_name or "image"
-            typer.echo(
-                f"  {change.image}  {what}: {change.decision} ({change.was} -> {change.now})"
-            )
-    typer.echo(f"{format_quantity(len(reviews), 'review')} of {dataset}")
+    for line, changes in [
+        *((review.describe(), review.changes) for review in reviews),
+        *((u.describe(), u.review.changes) for u in undone),
+    ]:
+        typer.echo(line)
+        for change in changes:
+            typer.echo(f"  {_describe_change(change)}")
+    count = format_quantity(len(reviews), "review")
+    typer.echo(f"{count} of {dataset} in force, {len(undone):,} undone")
+
+
+def _describe_change(change: "Change") -> str:
+    if change.class_name is None:
+        return f"{change.image}  left out of the data set"
+    done = {
+        "keep": "no label, confirmed" if change.was == "none" else f"{change.was} label confirmed",
+        "remove": f"{change.was} label removed",
+        "add": "label added, without a mask",
+    }[change.decision]
+    return f"{change.image}  {change.class_name}: {done}"
 
 
 def _name_reviewer(name: str | None) -> str:

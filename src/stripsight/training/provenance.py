@@ -102,8 +102,19 @@ def check_unchanged(record: dict[str, Any], data: StripDataModule) -> None:
     """Compare data set and split with those that a run was started on.
 
     Raises:
-        TrainingError: either is another; figures across the change would mean nothing.
+        TrainingError: either is another; figures across the change would mean nothing. Where
+            reviews made the difference, it says so.
     """
+    recorded = record["data_set"]["content_hash"]
+    befores = [review.before for review in data.prepared.reviews]
+    if recorded != data.prepared.content_hash() and recorded in befores:
+        since = data.prepared.reviews[len(befores) - 1 - befores[::-1].index(recorded) :]
+        root, times = data.prepared.root, f" ({len(since)} times)" if len(since) > 1 else ""
+        raise TrainingError(
+            f"the labels of {root} were reviewed after the run was started"
+            f" (reviews/{since[0].number:04d}.json): train a new run, or go back to the run's"
+            f" labels with `stripsight data apply-review {root} --undo`{times}"
+        )
     for what, recorded, found in (
         ("data set", record["data_set"]["content_hash"], data.prepared.content_hash()),
         ("split", record["split"]["hash"], data.split.hash),

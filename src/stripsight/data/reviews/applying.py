@@ -37,11 +37,11 @@ def apply_sheet(root: Path, sheet: Path, *, reviewer: str, when: datetime) -> Sh
 
     Raises:
         DatasetError: no whole data set, or another review is being applied.
-        DataError: the sheet cannot be read, decides nothing, or is of other labels.
+        DataError: the sheet is not there, is none, decides nothing, or is of other labels.
         OSError: the sheet cannot be read or the review not be written; nothing was changed.
     """
-    data = sheet.read_bytes()
-    load_prepared(root)  # before a folder is made in what may be no data set
+    load_prepared(root)  # before anything is opened in what may be no data set
+    data = _read_bytes(sheet, root)
     with lock_reviews(root):
         dataset = load_prepared(root)
         digest = hashlib.sha256(data).hexdigest()
@@ -71,6 +71,20 @@ def apply_sheet(root: Path, sheet: Path, *, reviewer: str, when: datetime) -> Sh
         review = replace(review, after=_overlay(dataset, review).content_hash())
         save_review(root, review)
     return SheetOutcome(review, decided.undecided, ())
+
+
+def _read_bytes(sheet: Path, root: Path) -> bytes:
+    try:
+        return sheet.read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        what = "does not exist" if isinstance(error, FileNotFoundError) else "is a folder"
+        written = root / "audit" / "review.csv"
+        hint = (
+            f"did you mean {written}?"
+            if written.is_file()
+            else f"`stripsight data audit {root} --predictions RUN...` writes one"
+        )
+        raise DataError(f"the sheet {sheet} {what}: {hint}") from error
 
 
 def _overlay(dataset: PreparedDataset, review: Review) -> PreparedDataset:

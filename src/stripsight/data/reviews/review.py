@@ -2,11 +2,11 @@
 
     reviews/0001.json, 0002.json, ...    number, reviewer, applied, sheet and its sha256, the
                                          content hash before and after, and every change
+    reviews/undone/                      those that were undone (`undoing.py`); no part in force
 
 The tables that `data prepare` wrote are never touched. A review is one file, written in one step,
-so a killed command leaves the data set as it was before or as it is after; removing the last file
-undoes it. The content hashes chain the files: one that is missing, changed or of another data set
-is refused on load.
+so a killed command leaves the data set as it was before or as it is after. The content hashes chain
+the files: one that is missing, changed or of another data set is refused on load.
 
 What a reviewer's sheet says is read in `sheet.py`; what is on trial here is only whether the
 changes fit the labels.
@@ -39,6 +39,7 @@ NONE = "none"
 PRESENCE = "presence"
 LABELLED, LEFT_OUT = "labelled", "left out"
 UNKNOWN = "unknown"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _STATES = frozenset({"mask", "box", PRESENCE, NONE, LABELLED, LEFT_OUT})
 
 
@@ -136,32 +137,27 @@ def save_review(root: Path, review: Review) -> Path:
     Raises:
         OSError: the disk is full or read-only; the data set is as it was.
     """
-    path = root / FOLDER / f"{review.number:04d}.json"
+    folder = root / FOLDER
+    folder.mkdir(exist_ok=True)
+    os.close(os.open(folder, _DIRECTORY | os.O_NOFOLLOW))  # a link would lead out of the data set
+    path = folder / f"{review.number:04d}.json"
     write_atomically(path, (json.dumps(review.to_json(), indent=2) + "\n").encode())
     return path
 
 
-def remove_last_review(root: Path) -> Review:
-    """Undo the last review and return it.
-
-    Raises:
-        DatasetError: there is none, or they cannot be read.
-    """
-    if not has_reviews(root):
-        raise DatasetError(f"{root} has no review to undo")
-    with lock_reviews(root):
-        reviews = load_reviews(root)
-        (root / FOLDER / f"{reviews[-1].number:04d}.json").unlink()
-        return reviews[-1]
-
-
 def remove_reviews(root: Path) -> None:
-    """Delete every review, each with a warning that names it: its data set is being replaced."""
-    for path in sorted((root / FOLDER).glob("*.json")):
-        try:
-            what = _read_review(path).describe()
-        except DatasetError:
-            what = f"{path.relative_to(root)}, which was damaged"
+    """Delete every review, each with a warning that names it: its data set is being replaced.
+
+    Those that were undone before go with them.
+    """
+    undone = sorted((root / FOLDER).glob("undone/*.json"))
+    for path in [*undone, *sorted((root / FOLDER).glob("*.json"))]:
+        what = str(path.relative_to(root))
+        if path not in undone:
+            try:
+                what = _read_review(path).describe()
+            except DatasetError:
+                what += ", which was damaged"
         logger.warning("%s: the data set is replaced, removed %s", root, what)
         path.unlink()
 
@@ -173,9 +169,8 @@ def lock_reviews(root: Path) -> Iterator[None]:
     Raises:
         DatasetError: another process is at it.
     """
-    folder = root / FOLDER
-    folder.mkdir(exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    # The data set's folder, not that of its reviews: a refused sheet must not leave one behind.
+    descriptor = os.open(root, _DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -262,17 +257,26 @@ class LabelLookup:
         return self._kind_of.get((image, self._id_of[class_name]), NONE)
 
 
+def parse_review(record: dict[str, Any]) -> Review:
+    """A review from its file's JSON.
+
+    Raises:
+        ValueError, TypeError, AttributeError, KeyError: it is none.
+    """
+    values = dict(record)
+    if values.pop("schema_version") != SCHEMA_VERSION:
+        raise ValueError("its schema version is another")
+    changes = tuple(Change(**change) for change in values.pop("changes"))
+    review = Review(changes=changes, **values)
+    _check_review(review)
+    return review
+
+
 def _read_review(path: Path) -> Review:
     try:
-        record = json.loads(path.read_bytes())
-        if record.pop("schema_version") != SCHEMA_VERSION:
-            raise ValueError("its schema version is another")
-        changes = tuple(Change(**change) for change in record.pop("changes"))
-        review = Review(changes=changes, **record)
-        _check_review(review)
+        return parse_review(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise DatasetError(f"{path} is damaged ({error}): restore the file") from error
-    return review
 
 
 def _check_review(review: Review) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,9 @@ import pytest
 
 from stripsight.data.prepared import load_prepared, save_prepared
 from stripsight.data.reviews.applying import apply_sheet
-from stripsight.data.reviews.review import lock_reviews, remove_last_review
+from stripsight.data.reviews.review import lock_reviews
 from stripsight.data.reviews.sheet import name_version
+from stripsight.data.reviews.undoing import load_undone, undo_last_review
 from stripsight.errors import DataError, DatasetError
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -30,6 +31,10 @@ def apply(root, *rows):
     lines = [f"{image},{name},{decision},{version}" for image, name, decision in rows]
     sheet.write_text("\n".join(["image,class,decision,labels version", *lines]))
     return apply_sheet(root, sheet, reviewer="Anna", when=WHEN)
+
+
+def undo(root, *, later=0):
+    return undo_last_review(root, reviewer="Ben", when=WHEN + timedelta(seconds=later))
 
 
 def read_tables_as_bytes(root):
@@ -79,10 +84,56 @@ def test_reviews_follow_each_other_and_are_undone_in_turn(root):
     assert load_prepared(root).label_matrix().tolist() == [[1, 1, 0], [0, 0, 1]]
     for number in (3, 2, 1):
         assert load_prepared(root).content_hash() == states[number]
-        assert remove_last_review(root).number == number
+        assert undo(root).review.number == number
     assert load_prepared(root).content_hash() == states[0]
     with pytest.raises(DatasetError, match="no review to undo"):
-        remove_last_review(root)
+        undo(root)
+
+
+def test_what_was_undone_is_kept_and_is_not_in_force(root):
+    before = load_prepared(root).content_hash()
+    first = apply(root, ("000.jpg", "scratch", "remove")).review
+    undo(root, later=1)
+    second = apply(root, ("000.jpg", "pit", "remove")).review
+    undo(root, later=2)
+    assert load_prepared(root).content_hash() == before
+    assert not list((root / "reviews").glob("*.json"))
+    found = load_undone(root, ())
+    assert [u.review for u in found] == [first, second]
+    assert {u.undone_by for u in found} == {"Ben"}
+    assert [u.undone for u in found] == ["2026-01-02T03:04:06+00:00", "2026-01-02T03:04:07+00:00"]
+    assert [path.name[:20] for path in sorted((root / "reviews" / "undone").iterdir())] == [
+        "0001-20260102T030406", "0001-20260102T030407",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["mkdir", "replace", "unlink"])
+def test_killed_while_it_is_undone_a_review_is_still_in_force(root, monkeypatch, method):
+    review = apply(root, ("000.jpg", "scratch", "remove")).review
+
+    def die(self, *arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, method, die)
+        with pytest.raises(KeyboardInterrupt):
+            undo(root)
+    reviews = load_prepared(root).reviews
+    assert reviews == (review,)
+    assert load_undone(root, reviews) == ()
+    undo(root, later=5)
+    assert load_prepared(root).reviews == ()
+    assert [u.review for u in load_undone(root, ())] == [review]
+
+
+def test_a_damaged_record_of_an_undone_review_is_named(root):
+    apply(root, ("000.jpg", "scratch", "remove"))
+    undo(root)
+    (path,) = (root / "reviews" / "undone").iterdir()
+    path.write_text("{}")
+    with pytest.raises(DatasetError, match=r"is damaged .*restore or delete it"):
+        load_undone(root, ())
+    assert load_prepared(root).reviews == ()
 
 
 def test_keeping_labels_is_recorded_and_changes_no_hash(root):
@@ -97,6 +148,7 @@ def test_one_wrong_row_and_nothing_is_written(root):
     assert outcome.review is None
     assert len(outcome.faults) == 1
     assert load_prepared(root).reviews == ()
+    assert not (root / "reviews").exists()
 
 
 def test_the_same_sheet_twice_is_refused(root):
