@@ -146,13 +146,16 @@ def test_by_random_says_so_wherever_it_is_named(root, split, tmp_path, capsys):
     assert "of 10 groups of look-alikes. For comparison" in text
     assert json.loads((root / "splits" / "r.json").read_text())["by"] == "random"
     assert run_command(["data", "check", str(root)]) == 1
-    assert "error: splits/r.csv: split r (BY RANDOM" in capsys.readouterr().out
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("error: splits")]
+    assert line.startswith("error: splits/r.csv: split r (BY RANDOM")
+    assert "groups of look-alikes on two sides, the first: '" in line
+    assert "comparison only: once that is done, delete splits/r.csv and splits/r.json" in line
     run = tmp_path / "run"
     words = [f"data.root={root}", "data.split=r", *TINY_RUN, "--run", str(run)]
     assert run_command(["train", *words]) == 0
     error = capsys.readouterr().err
     assert "split r (BY RANDOM, look-alikes not kept together): 42 train" in error
-    assert sum("of look-alikes on two sides of it" in line for line in error.splitlines()) == 1
+    assert sum("look better than they are" in line for line in error.splitlines()) == 1
     assert json.loads((run / "provenance.json").read_text())["split"]["by"] == "random"
     assert run_command(["evaluate", str(run)]) == 0
     assert "BY RANDOM" in capsys.readouterr().out
@@ -251,6 +254,20 @@ def test_a_leak_found_later_stops_training_but_not_the_judging_of_an_older_run(
     assert run_command(command.split()[1:]) == 0
     name = line.split("data.split=")[1]
     assert run_command(["train", *words, f"data.split={name}", "--run", str(tmp_path / "b")]) == 0
+
+
+def test_check_says_once_that_splits_are_older_than_the_labels(root, split, caplog):
+    split("--name", "cv", "--scheme", "kfold", "--folds", "4")
+    dataset = load_prepared(root)
+    save_prepared(replace(dataset, annotations=dataset.annotations.iloc[1:]))
+    split("--name", "new")
+    logger = logging.getLogger("stripsight")
+    logger.propagate = True
+    with caplog.at_level(logging.WARNING, logger="stripsight"):
+        run_command(["data", "check", str(root)])
+    assert [r.getMessage() for r in caplog.records if "last changed" in r.getMessage()] == [
+        "4 of 5 splits were made before the data set last changed; their ids still fit"
+    ]
 
 
 def test_evaluating_on_a_split_that_leaks_warns_in_one_line(root, split, tmp_path, capsys, caplog):

@@ -17,8 +17,7 @@ def test_real_strips_train_and_are_judged_at_full_size(
 ) -> None:
     run = tmp_path / "run"
     words = ["model.backbone=test_resnet", "model.pretrained=false", "training.num_epochs=1",
-             "training.batch_size=4", "data.limit=12", "data.num_workers=1",
-             "data.split=pytest"]  # fmt: skip
+             "training.batch_size=4", "data.limit=12", "data.num_workers=1"]  # fmt: skip
     assert run_command(["train", f"data.root={real_prepared}", *words, "--run", str(run)]) == 0
     assert run_command(["evaluate", str(run)]) == 0
     assert "macro" in capsys.readouterr().out

@@ -4,6 +4,7 @@ Errors are what would make a training wrong or stop it; warnings are images that
 show no steel.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -17,12 +18,14 @@ from stripsight.data.prepared import KINDS, PreparedDataset, apply_reviews, read
 from stripsight.data.reconciliation import describe_missing
 from stripsight.data.rle import parse_runs
 from stripsight.data.source import UNFINISHED, read_file
-from stripsight.data.splits.leaks import find_leaks
+from stripsight.data.splits.leaks import describe_leaks, find_leaks
 from stripsight.data.splits.store import PARTS, load_split
 from stripsight.errors import DatasetError, RunLengthError, SplitError
 from stripsight.reporting.quantities import format_quantity
 
 _SHOWN = 20
+
+logger = logging.getLogger(__name__)
 
 ReportProgress = Callable[[int, int], None]
 """Called with the number of images done and the number in all."""
@@ -228,19 +231,29 @@ def _find_shape_fault(row: Any, height: int, width: int) -> str | None:
 
 
 def _check_splits(dataset: PreparedDataset, names: list[str]) -> Iterator[Finding]:
+    older = 0
     for name in names:
         try:
-            split = load_split(dataset, name, leaks="ignore")
+            split = load_split(dataset, name, leaks="ignore", quiet=True)
             leaks = find_leaks(dataset, split)
         except (SplitError, DatasetError) as error:
             yield _error("split", f"splits/{name}.csv", str(error))
             continue
-        for leak in leaks:
-            yield _error("leak", f"splits/{name}.csv", f"split {split.title}: {leak}")
+        older += split.dataset_hash not in (None, dataset.content_hash())
+        if leaks:
+            yield _error("leak", f"splits/{name}.csv", describe_leaks(dataset, split, leaks))
         for part in PARTS:
             if not split.ids(part):
                 message = f"no image is in {part}: training and evaluation need all three parts"
                 yield _error("empty part", f"splits/{name}.csv", message)
+    if older:
+        left_out = "; images that a review dropped are left out of them" * bool(dataset.dropped)
+        logger.warning(
+            "%d of %s were made before the data set last changed; their ids still fit%s",
+            older,
+            format_quantity(len(names), "split"),
+            left_out,
+        )
 
 
 def _check_records(dataset: PreparedDataset) -> Iterator[Finding]:

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from stripsight.data.dataset import DEFAULT_SPLIT, SeverstalFullImageDataset, StripSample
+from stripsight.data.dataset import SeverstalFullImageDataset, StripSample
 from stripsight.data.pooled_loader import PooledLoader
 from stripsight.data.prepared import PreparedDataset, load_prepared
-from stripsight.data.splits.choice import take_split
+from stripsight.data.splits.choice import DEFAULT_SPLIT, take_split
 from stripsight.data.splits.store import PARTS, Split
 from stripsight.data.transforms import AugmentationSettings, build_augmentation
 from stripsight.errors import DataError, SplitError

@@ -22,12 +22,11 @@ from torchvision.transforms.v2 import functional as F
 
 from stripsight.data.mask_table import MaskTable, build_mask_table
 from stripsight.data.prepared import PreparedDataset, load_prepared
+from stripsight.data.splits.choice import DEFAULT_SPLIT
 from stripsight.data.splits.store import load_split
 from stripsight.errors import DataError
 from stripsight.imaging import GreyImage, read_grey
 from stripsight.labels import ClassList
-
-DEFAULT_SPLIT = "holdout"
 
 
 class StripSample(TypedDict):

@@ -107,8 +107,8 @@ def evaluate_run(
     if leaks:
         groups = format_quantity(len(leaks), "group")
         note = (
-            f"{groups} of look-alikes on two sides of the split: these figures flatter; the first:"
-            f" {leaks[0]}"
+            f"{groups} of look-alikes on two sides of the split, so these figures look better than"
+            f" they are; the first: {leaks[0]}"
         )
         judgement = replace(judgement, notes=(note, *judgement.notes))
     whole = len(data.split.ids(part))

@@ -1,13 +1,20 @@
 """The split that a training takes: the stored one, or a holdout made on the spot."""
 
+import difflib
 import logging
+import shlex
 from collections.abc import Sequence
 from typing import Literal
 
 from stripsight.data.lookalikes.links import load_links
 from stripsight.data.prepared import PreparedDataset
+from stripsight.data.splits.files import find_set
 from stripsight.data.splits.partition import Split, make_split
 from stripsight.data.splits.store import is_stored, load_split, save_split
+from stripsight.errors import SplitError
+
+DEFAULT_SPLIT = "holdout"
+"""The one name under which a split is made on the spot: any other may be a slip of the finger."""
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +27,7 @@ def take_split(
     seed: int,
     leaks: Literal["refuse", "warn"] = "refuse",
 ) -> Split:
-    """The stored split of that name; where there is none, a new holdout by group, stored.
+    """The stored split of that name; where `holdout` is not, a new one by group, stored.
 
     Stored ones are taken as they are, whatever `fractions` and `seed`. Where the folder is
     read-only, a new one is only kept in memory (one log line).
@@ -33,7 +40,8 @@ def take_split(
         leaks: of a stored split, see `load_split`.
 
     Raises:
-        SplitError: the split is damaged, leaks or cannot be made.
+        SplitError: the split is damaged, leaks or cannot be made; another name than `holdout` is
+            not stored.
     """
     if is_stored(dataset, name):
         split = load_split(dataset, name, leaks=leaks)
@@ -46,6 +54,8 @@ def take_split(
                 split.fractions,
             )
         return split
+    if name != DEFAULT_SPLIT:
+        raise SplitError(_describe_absence(dataset, name))
     split = make_split(dataset, name, fractions=fractions, seed=seed)
     if load_links(dataset) is None:
         logger.warning(
@@ -59,3 +69,22 @@ def take_split(
     except OSError as error:
         logger.warning("split %r is not stored (%s); kept in memory", split.name, error)
     return split
+
+
+def _describe_absence(dataset: PreparedDataset, name: str) -> str:
+    """Why a name gives no split: it is that of a set of folds, or of nothing that is stored."""
+    folder = dataset.root / "splits"
+    stored = sorted(path.stem for path in folder.glob("*.csv"))
+    folds = [one for one in stored if find_set(folder / f"{one}.json") == name]
+    if folds:
+        return (
+            f"split {name!r} is a set of {len(folds)} folds: take one of them, such as"
+            f" data.split={name}-1"
+        )
+    nearest = difflib.get_close_matches(name, {*stored, DEFAULT_SPLIT})
+    if nearest:
+        hint = f" (did you mean {' or '.join(nearest)}?)"
+    else:
+        hint = f" (stored: {', '.join(stored[:5])}{', ...' * (len(stored) > 5)})" if stored else ""
+    command = shlex.join(["stripsight", "data", "split", str(dataset.root), "--name", name])
+    return f"split {name!r} is not stored{hint}: `{command}` makes it"

@@ -1,4 +1,4 @@
-"""Look-alikes on two sides of a split: what makes figures flatter, found and named.
+"""Look-alikes on two sides of a split, found and named: figures look better than they are.
 
 A group (`duplicate_group` of the data set) whose labelled images lie in more than one part leaks.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from stripsight.data.lookalikes.links import IDENTICAL, Link, load_links
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.splits.partition import Split
+from stripsight.reporting.quantities import format_quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,23 @@ def summarise_leaks(dataset: PreparedDataset, split: Split, leaks: Sequence[Leak
     return (
         f"split {split.name!r} leaks: {leaks[0]}{more}. `{command}` makes one that does not, for"
         f" data.split={stored}"
+    )
+
+
+def describe_leaks(dataset: PreparedDataset, split: Split, leaks: Sequence[Leak]) -> str:
+    """One line as `summarise_leaks`; of a split by random, what it is for and how to be rid of it.
+
+    There is no command that deletes a split: it is two files.
+    """
+    if split.by != "random":
+        return summarise_leaks(dataset, split, leaks)
+    of = split.fold.of if split.fold else split.name
+    names = [f"{of}-{i}" for i in range(1, split.fold.count + 1)] if split.fold else [of]
+    files = ", ".join(f"splits/{name}.csv and splits/{name}.json" for name in names)
+    return (
+        f"split {split.title}: {format_quantity(len(leaks), 'group')} of look-alikes on two sides,"
+        f" the first: {leaks[0]}. It is for comparison only: once that is done, delete"
+        f" {files}"
     )
 
 

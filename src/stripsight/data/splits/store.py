@@ -146,7 +146,11 @@ def check_unused(
 
 
 def load_split(
-    dataset: PreparedDataset, name: str, *, leaks: Literal["refuse", "warn", "ignore"] = "refuse"
+    dataset: PreparedDataset,
+    name: str,
+    *,
+    leaks: Literal["refuse", "warn", "ignore"] = "refuse",
+    quiet: bool = False,
 ) -> Split:
     """Read a stored split and check it against its data set.
 
@@ -157,6 +161,7 @@ def load_split(
         name: of the split.
         leaks: what to do where look-alikes lie in two parts: `refuse`, unless the split was made
             by random, which says so in one warning line; `warn` says so of any; `ignore`.
+        quiet: say nothing of images left out, nor that the data set changed since.
 
     Raises:
         SplitError: absent or damaged; an id that is unknown, unlabelled, twice or missing; a part
@@ -169,7 +174,7 @@ def load_split(
     stored = parse_split(path.with_suffix(".json"), record, read_table(path, record))
     if stored.fold is not None:
         _check_set(path.parent, stored.fold)
-    split = _leave_out_dropped(dataset, stored)
+    split = _leave_out_dropped(dataset, stored, quiet=quiet)
     _check_fit(dataset, split)
     if record and record.get("split_hash") != stored.hash:
         remedy = f"make it again, or delete {path.with_suffix('.json').name} to use it as your own"
@@ -178,7 +183,7 @@ def load_split(
         raise SplitError(
             f"{path} was changed after it was made, or not written to its end: {remedy}"
         )
-    if split.dataset_hash not in (None, dataset.content_hash()):
+    if not quiet and split.dataset_hash not in (None, dataset.content_hash()):
         logger.warning(
             "split %r was made before the data set last changed; its ids still fit", name
         )
@@ -187,16 +192,17 @@ def load_split(
     return split
 
 
-def _leave_out_dropped(dataset: PreparedDataset, split: Split) -> Split:
+def _leave_out_dropped(dataset: PreparedDataset, split: Split, *, quiet: bool) -> Split:
     """The split without the images that a review has taken out since; one line says how many."""
     left_out = dataset.dropped & split.assignment.keys()
     if not left_out:
         return split
-    logger.warning(
-        "split %r: %s left out, dropped by a review",
-        split.name,
-        format_quantity(len(left_out), "image"),
-    )
+    if not quiet:
+        logger.warning(
+            "split %r: %s left out, dropped by a review",
+            split.name,
+            format_quantity(len(left_out), "image"),
+        )
     kept = {name: part for name, part in split.assignment.items() if name not in left_out}
     return replace(split, assignment=kept)
 
@@ -205,7 +211,7 @@ def _mind_leaks(dataset: PreparedDataset, split: Split, *, refuse: bool) -> None
     found = find_leaks(dataset, split)
     if found and split.by == "random":
         logger.warning(
-            "split %s: its figures flatter, for %s of look-alikes on two sides of it",
+            "split %s: %s of look-alikes on two sides, so its figures look better than they are",
             split.title,
             format_quantity(len(found), "group"),
         )
