@@ -1,5 +1,6 @@
 """The page of a label audit in a real browser: nothing missing, nothing over the edge."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (row + c) % 3 == 0
     )
     (dataset.image_root / suspects[0].image).write_bytes(b"no image")
+    twins = dataset.images["duplicate_group"].where(dataset.images.index > 3, 0)
     html = build_audit_page(
-        dataset,
+        replace(dataset, images=dataset.images.assign(duplicate_group=twins)),
         Audit((*classes, weak), suspects),
         images=12,
         notes=("<b>a note</b> " + "https://long.example/" + "x" * 200,),
@@ -52,7 +54,11 @@ def test_the_page_is_whole_at_any_width(browser, page: Path, width: int) -> None
     sizes = np.array(browser.run("[...document.images].map(i => [i.naturalWidth, i.clientWidth])"))
     assert len(sizes) == 11
     assert (sizes > 0).all()
+    assert width < 600 or (sizes >= 600).all()
     text = browser.run("document.body.innerText")
     assert "cannot be shown" in text
     assert "<b>a note</b>" in text
     assert "drop-image" in text
+    names = browser.run("[...document.querySelectorAll('.name')].map(n => n.textContent)")
+    assert [int(name.split(" ")[0]) for name in names] == list(range(2, 13))  # 1 cannot be shown
+    assert "look-alike of number" in text

@@ -87,7 +87,10 @@ def test_from_predictions_to_corrected_labels_and_back(
     }
     page = (root / "audit" / "audit.html").read_text()
     assert page.count("<img ") == 4
-    assert all(f"{image:04d}.png" in page for image, _ in WRONG)
+    shown = re.findall(r'<span class="name">(\d+) · ([^<]+)</span>', page)
+    assert shown == [(row["number"], row["image"]) for row in rows]
+    assert "0.0 %" not in page
+    assert "\u00a0%" in page
 
     decisions = {
         (row["image"], row["class"]): "remove" if row["given label"] == "present" else "add"
@@ -192,6 +195,11 @@ def test_a_real_runs_predictions_are_taken_and_a_review_ends_them(
     assert "of 60 labelled images are audited" in printed
     assert "all predictions come from validation" in printed
     assert "nothing proposed" in printed  # nine images are too few to judge a label
+    assert "nothing to review: no class can be judged" in printed
+    page = (root / "audit" / "audit.html").read_text()
+    assert "nothing to review: no class can be judged" in page
+    assert "How to answer" not in page
+    assert "fill in" not in printed
     version = json.loads((root / "audit" / "audit.json").read_text())["labels_version"]
     sheet = tmp_path / "own.csv"
     lines = ["image,class,decision,labels version", f"0000.png,bar,add,{version}"]

@@ -24,8 +24,8 @@ from markupsafe import Markup
 
 from stripsight.reporting.colors import choose_ink
 
-Shape = Literal["wide", "crop", "square"]
-"""Two, three or six in a row on a desk; one, one or two on a phone."""
+Shape = Literal["full", "wide", "crop", "square"]
+"""One, two, three or six in a row on a desk; one, one, one or two on a phone."""
 
 Level = Literal["serious", "look", "note"]
 LEVEL_WORDS: dict[Level, str] = {

@@ -38,5 +38,5 @@ def test_a_review_that_made_the_difference_is_named(hashes, reason):
 @pytest.mark.parametrize("hashes", ["a", "aa", "aba"])
 def test_the_same_labels_are_accepted_whatever_was_reviewed(hashes):
     check(recorded="a", hashes=hashes)
-    with pytest.raises(TrainingError, match="^the split in set is not the one"):
+    with pytest.raises(TrainingError, match=r"^the split in set is not the one"):
         check(recorded="a", hashes=hashes, split="t")

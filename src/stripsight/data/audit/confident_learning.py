@@ -133,10 +133,15 @@ def audit_labels(
     return Audit(tuple(classes), tuple(suspects))
 
 
+def compute_usual_probability(suspect: Suspect, judged: ClassAudit) -> float | None:
+    """Mean predicted probability of the class over the images with the suspect's given label."""
+    absent, present = judged.thresholds
+    return present if suspect.given else (None if absent is None else 1 - absent)
+
+
 def explain_suspect(suspect: Suspect, judged: ClassAudit) -> str:
     """Why a label is suspect, in one sentence."""
-    absent, present = judged.thresholds
-    usual = present if suspect.given else (None if absent is None else 1 - absent)
+    usual = compute_usual_probability(suspect, judged)
     what = "labelled" if suspect.given else "not labelled"
     others = "" if usual is None else f"; images {what} so get {format_share(usual)} on average"
     return f"{what} {judged.name}, predicted {format_share(suspect.probability)}{others}"

@@ -6,7 +6,8 @@ Pictures show what is labelled, outlined, so that a reviewer sees the label and 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from stripsight.data.audit.confident_learning import Audit, ClassAudit, Suspect
+from stripsight.data.audit.confident_learning import Audit, Suspect, explain_suspect
+from stripsight.data.audit.look_alikes import describe_look_alikes, find_look_alikes
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.rle import decode_mask
 from stripsight.errors import ImageError
@@ -29,7 +30,7 @@ from stripsight.reporting.quantities import format_count, format_share
 MOST_PICTURES = 300
 """Suspects with a picture; a page of more would be slow to open. The sheet has all of them."""
 
-_WIDE, _SQUARE = 880, 360  # pixels across a picture
+_WIDE, _SQUARE = 1100, 600  # pixels across a picture: what it fills of a desk's screen
 
 _ANSWERS = (
     ("keep", "the label is right as it is; later audits leave it out"),
@@ -56,12 +57,6 @@ def build_audit_page(
         notes: what limits the result, in words.
         report_progress: called with the number of pictures done and in all.
     """
-    shown = audit.suspects[:MOST_PICTURES]
-    painter = _Painter(dataset)
-    items: dict[Suspect, GalleryItem | str] = {}
-    for done, suspect in enumerate(shown, start=1):
-        items[suspect] = painter.paint(suspect, audit.classes[suspect.column])
-        report_progress(done, len(shown))
     wrong = sum(1 for s in audit.suspects if s.given)
     page = Page(
         title=f"Label audit of {dataset.name}",
@@ -74,16 +69,19 @@ def build_audit_page(
             Fact(format_count(len(audit.suspects) - wrong), "perhaps missing"),
         ),
         sections=(
-            _summarise(dataset, audit, notes, len(shown)),
-            *_show_classes(dataset, audit, items),
-            _explain_answers(),
+            _summarise(dataset, audit, notes),
+            *(
+                (_show_suspects(dataset, audit, report_progress), _explain_answers())
+                if audit.suspects
+                else ()
+            ),
         ),
         footer="Confident learning: Northcutt, Jiang and Chuang, JAIR 70 (2021).",
     )
     return render_page(page)
 
 
-def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str], shown: int) -> Section:
+def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> Section:
     rows = [
         (
             _tag(dataset, column),
@@ -104,13 +102,11 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str], sho
         Column("mean prediction without it", numeric=True),
     )
     words = list(notes)
-    if shown < len(audit.suspects):
+    if len(audit.suspects) > MOST_PICTURES:
         words.append(
-            f"The {shown:,} most suspect of {len(audit.suspects):,} have a picture here;"
+            f"The {MOST_PICTURES:,} most suspect of {len(audit.suspects):,} have a picture here;"
             " review.csv lists all."
         )
-    if not audit.suspects:
-        words.append("No label is suspect.")
     return Section(
         "summary",
         "Estimate per class",
@@ -118,31 +114,33 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str], sho
     )
 
 
-def _show_classes(
-    dataset: PreparedDataset, audit: Audit, items: dict[Suspect, GalleryItem | str]
-) -> Iterator[Section]:
-    wide = _is_wide(dataset)
-    for column, judged in enumerate(audit.classes):
-        blocks: list[Gallery | Note] = []
-        for given, title, caption in (
-            (True, "Labelled, perhaps wrong", "Answer remove where the defect is not there."),
-            (False, "Not labelled, perhaps missing", "Answer add where the defect is there."),
-        ):
-            found = [items[s] for s in items if s.column == column and s.given == given]
-            pictures = [item for item in found if isinstance(item, GalleryItem)]
-            if pictures:
-                blocks.append(
-                    Gallery(
-                        title,
-                        pictures,
-                        caption,
-                        _tag(dataset, column),
-                        "wide" if wide else "square",
-                    )
-                )
-            blocks.extend(Note(item) for item in found if isinstance(item, str))
-        if blocks:
-            yield Section(f"class-{column + 1}", judged.name, blocks)
+def _show_suspects(
+    dataset: PreparedDataset, audit: Audit, report_progress: Callable[[int, int], None]
+) -> Section:
+    """Pictures in the order and with the numbers of the sheet."""
+    painter = _Painter(dataset)
+    look_alikes = find_look_alikes(audit.suspects, dataset.images)
+    shown = audit.suspects[:MOST_PICTURES]
+    pictures: list[GalleryItem] = []
+    missing: list[Note] = []
+    for number, suspect in enumerate(shown, start=1):
+        note = explain_suspect(suspect, audit.classes[suspect.column])
+        others = describe_look_alikes(look_alikes[number - 1])
+        item = painter.paint(suspect, number, f"{note}; {others}" if others else note)
+        if isinstance(item, Note):
+            missing.append(item)
+        else:
+            pictures.append(item)
+        report_progress(number, len(shown))
+    gallery = Gallery(
+        "The number is that of the row in review.csv",
+        pictures,
+        "Outlined is what is labelled. Answer remove where a class that is labelled is not there,"
+        " add where one that is not labelled is there.",
+        shape="full" if _is_wide(dataset) else "wide",
+    )
+    blocks: list[Gallery | Note] = [*missing, gallery] if pictures else [*missing]
+    return Section("labels", "Labels to review", blocks)
 
 
 def _explain_answers() -> Section:
@@ -166,7 +164,7 @@ class _Painter:
         for row in _rows(dataset.annotations):
             self._drawn.setdefault(row.image_id, []).append(row)
 
-    def paint(self, suspect: Suspect, judged: ClassAudit) -> GalleryItem | str:
+    def paint(self, suspect: Suspect, number: int, note: str) -> GalleryItem | Note:
         """The suspect with its picture; a sentence where the image cannot be shown."""
         row = self._rows[suspect.image]
         height, width = int(row.height), int(row.width)
@@ -174,7 +172,7 @@ class _Painter:
             path = self._dataset.image_root / row.file
             grey = read_grey(path, expected_size=(height, width))
         except ImageError as error:
-            return f"{suspect.image} cannot be shown: {error}"
+            return Note(f"Number {number}, {suspect.image}, cannot be shown: {error}")
         labelled = sorted(
             (self._dataset.classes.column_of[int(mark.class_id)], mark)
             for mark in self._drawn.get(suspect.image, [])
@@ -192,9 +190,9 @@ class _Painter:
         picture = draw_outlines(grey, outlines, width=_WIDE if width > 2 * height else _SQUARE)
         return GalleryItem(
             to_picture(picture, f"{suspect.image}, labelled {names or 'without defect'}"),
-            suspect.image,
+            f"{number} \u00b7 {suspect.image}",
             tuple(_tag(self._dataset, column) for column, _ in labelled),
-            f"{judged.name} predicted {format_share(suspect.probability)}",
+            _keep_units(note),
         )
 
 
@@ -217,4 +215,9 @@ def _count(count: int | None) -> str:
 
 
 def _mean(value: float | None) -> str:
-    return "none" if value is None else format_share(value)
+    return "none" if value is None else _keep_units(format_share(value))
+
+
+def _keep_units(text: str) -> str:
+    """With a no-break space, so that no line ends between a number and its per cent."""
+    return text.replace(" %", "\u00a0%")

@@ -13,8 +13,9 @@ from typing import Any
 from stripsight.atomic import write_atomically
 from stripsight.data.audit.confident_learning import Audit
 from stripsight.data.audit.page import build_audit_page
+from stripsight.data.audit.sheet import format_sheet
 from stripsight.data.prepared import PreparedDataset
-from stripsight.data.reviews.sheet import format_sheet, name_version, read_sheet
+from stripsight.data.reviews.sheet import name_version, read_sheet
 from stripsight.errors import DataError
 from stripsight.reporting.quantities import format_quantity
 
@@ -69,7 +70,22 @@ class AuditReport:
             notes.append(
                 f"{format_quantity(self.confirmed, 'suspect')} left out: a review decided on them"
             )
+        if not self.audit.suspects:
+            notes.append(f"nothing to review: {self._explain_none()}")
         return tuple(notes)
+
+    def _explain_none(self) -> str:
+        classes = self.audit.classes
+        unjudged = sum(1 for c in classes if c.why_none)
+        if unjudged == len(classes):
+            return "no class can be judged by these predictions, for the reasons above"
+        what = "are decided on already" if self.confirmed else "agree with the predictions"
+        if not unjudged:
+            return f"the labels {what}"
+        return (
+            f"{unjudged:,} of {len(classes):,} classes cannot be judged, for the reasons above;"
+            f" the labels of the others {what}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `audit.json`."""
@@ -156,6 +172,7 @@ def write_audit(
         notes=report.notes,
         report_progress=report_progress,
     )
+    sheet = format_sheet(report.audit, report.dataset.images, report.dataset.content_hash())
     write_atomically(out / PAGE, page.encode())
     write_atomically(out / RECORD, (json.dumps(report.to_json(), indent=2) + "\n").encode())
-    write_atomically(out / SHEET, format_sheet(report.audit, report.dataset.content_hash()))
+    write_atomically(out / SHEET, sheet)

@@ -1,10 +1,10 @@
-"""The sheet a person fills in: suspects out as CSV, decisions back from whatever Excel made of it.
+"""A filled-in sheet, read back from whatever a spreadsheet made of it.
 
-    image, class, given label, suggested label, probability, score, reason,
-    decision          empty; the reviewer writes keep, remove, add or drop-image
-    labels version    which labels were reviewed; in a column because it then survives a spreadsheet
+    image, class      as `data audit` wrote them (`data/audit/sheet.py`), or a class by id or title
+    decision          keep, remove, add, drop-image or empty
+    labels version    which labels were reviewed
 
-Read back: UTF-8 with or without a byte order mark, UTF-16 with one, else Windows-1252; commas,
+Read: UTF-8 with or without a byte order mark, UTF-16 with one, else Windows-1252; commas,
 semicolons or tabs; any order of columns, extra ones, any quoting, blank rows. Only `image`,
 `class`, `decision` and `labels version` are read, so a number that a spreadsheet took for a date
 does no harm. A cell that a spreadsheet would run as a formula carries an apostrophe in front, which
@@ -20,7 +20,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from stripsight.data.audit.confident_learning import Audit, explain_suspect
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.reviews.review import (
     DECISIONS,
@@ -32,19 +31,10 @@ from stripsight.data.reviews.review import (
     LabelLookup,
 )
 from stripsight.errors import DataError, UnknownClassError
+from stripsight.labels import ClassList
 
-COLUMNS = (
-    "image",
-    "class",
-    "given label",
-    "suggested label",
-    "probability",
-    "score",
-    "reason",
-    "decision",
-    "labels version",
-)
 _READ = ("image", "class", "decision", "labels version")
+_NUMBERED = re.compile(r"class\s*(\d+)")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
@@ -77,29 +67,6 @@ class Decided:
 def name_version(content_hash: str) -> str:
     """The version as the sheet names it: letters first, or a spreadsheet makes it a number."""
     return f"labels-{content_hash[:16]}"
-
-
-def format_sheet(audit: Audit, content_hash: str) -> bytes:
-    """The sheet of an audit: UTF-8 with a byte order mark (Excel needs it), CRLF, commas."""
-    table = io.StringIO(newline="")
-    writer = csv.writer(table)
-    writer.writerow(COLUMNS)
-    for suspect in audit.suspects:
-        judged = audit.classes[suspect.column]
-        given, suggested = ("present", "absent") if suspect.given else ("absent", "present")
-        cells = (
-            suspect.image,
-            judged.name,
-            given,
-            suggested,
-            f"{suspect.probability:.4f}",
-            f"{suspect.score:.4f}",
-            explain_suspect(suspect, judged),
-            "",
-            name_version(content_hash),
-        )
-        writer.writerow([neutralise_cell(cell) for cell in cells])
-    return table.getvalue().encode("utf-8-sig")
 
 
 def read_sheet(data: bytes) -> tuple[SheetRow, ...]:
@@ -198,7 +165,25 @@ def _find_class(row: SheetRow, dataset: PreparedDataset) -> str:
     try:
         return dataset.classes.find(row.class_name).name
     except UnknownClassError as error:
+        meant = _find_loosely(row.class_name.casefold(), dataset.classes) if row.class_name else []
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            raise DataError(
+                f"class {row.class_name!r} may be {' or '.join(meant)}: write one of them"
+            ) from error
         raise DataError(str(error)) from error
+
+
+def _find_loosely(word: str, classes: ClassList) -> list[str]:
+    """Names of the classes that a person may mean by a title, `class 1`, or another case."""
+    numbered = _NUMBERED.fullmatch(word)
+    number = numbered[1] if numbered else None
+    return [
+        c.name
+        for c in classes
+        if word in {c.name.casefold(), c.title.casefold()} or number in {c.name, str(c.id)}
+    ]
 
 
 def _judge_row(row: SheetRow, class_name: str, labels: LabelLookup) -> Change | None:

@@ -2,17 +2,18 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stripsight.data.audit.confident_learning import Audit, ClassAudit, Suspect
+from stripsight.data.audit.sheet import COLUMNS, format_sheet
 from stripsight.data.reviews.sheet import (
-    COLUMNS,
     check_version,
-    format_sheet,
     judge_sheet,
     name_version,
     neutralise_cell,
@@ -20,6 +21,7 @@ from stripsight.data.reviews.sheet import (
     restore_cell,
 )
 from stripsight.errors import DataError
+from stripsight.labels import SEVERSTAL, ClassList, DefectClass
 
 HASH = "0e" * 32
 CLASSES = tuple(
@@ -32,6 +34,9 @@ SUSPECTS = (
     Suspect("Blech Ä, 7.jpg", 2, False, 0.9, 0.1),
     Suspect("'-apostrophe.jpg", 0, True, 0.1, 0.1),
 )
+IMAGES = pd.DataFrame(
+    {"id": [s.image for s in SUSPECTS], "duplicate_group": [1, 2, 1, 3]},
+)
 EXPECTED = [
     (2, "000.jpg", "scratch", "remove"),
     (3, "=cmd|' /C calc'!A0.jpg", "=1+1", "keep"),
@@ -43,7 +48,7 @@ EXPECTED = [
 @pytest.fixture
 def filled():
     """The rows of a written sheet with decisions, as a list of dicts."""
-    text = format_sheet(Audit(CLASSES, SUSPECTS), HASH).decode("utf-8-sig")
+    text = format_sheet(Audit(CLASSES, SUSPECTS), IMAGES, HASH).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     for row, decision in zip(rows, ("remove", "Keep ", "ADD", ""), strict=True):
         row["decision"] = decision
@@ -65,14 +70,19 @@ def read(data):
 
 
 def test_the_sheet_is_what_a_spreadsheet_opens_rightly():
-    data = format_sheet(Audit(CLASSES, SUSPECTS), HASH)
-    assert data.startswith(b"\xef\xbb\xbfimage,class,given label,suggested label,")
+    data = format_sheet(Audit(CLASSES, SUSPECTS), IMAGES, HASH)
+    assert data.startswith(b"\xef\xbb\xbfnumber,image,class,given label,suggested label,")
     assert data.count(b"\r\n") == data.count(b"\n") == 5
     rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     assert tuple(rows[0]) == COLUMNS
     assert not [cell for row in rows for cell in row if cell.startswith(tuple("=+-@\t\r"))]
-    assert rows[1][:6] == ["000.jpg", "scratch", "present", "absent", "0.0200", "0.0200"]
-    assert rows[1][7:] == ["", "labels-0e0e0e0e0e0e0e0e"]
+    assert rows[1] == [
+        "1", "000.jpg", "scratch", "present", "absent", "0.0200", "0.8000",
+        "look-alike of number 3", "", "labels-0e0e0e0e0e0e0e0e",
+    ]  # fmt: skip
+    assert [row[0] for row in rows[1:]] == ["1", "2", "3", "4"]
+    assert [row[7] for row in rows[2:]] == ["", "look-alike of number 1", ""]
+    assert rows[2][6] == "0.1000"  # of images without the label: 1 - 0.9
 
 
 @pytest.mark.parametrize(
@@ -167,6 +177,35 @@ def test_decisions_that_fit(dataset):
         ("000.jpg", "stain", "none", "presence", 4),
         ("002.jpg", None, "labelled", "left out", 6),
     ]
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("1", "defect_1"), ("class 1", "defect_1"), ("Class2", "defect_2"),
+        ("scratches/cracks", "defect_1"), ("Surface Defects", "defect_2"), ("DEFECT_4", "defect_4"),
+    ],
+)  # fmt: skip
+def test_a_class_may_go_by_its_id_or_title(dataset, word, name):
+    named = replace(dataset, classes=SEVERSTAL)
+    (change,) = judge_sheet(sheet(named, ("001.jpg", word, "keep")), named).changes
+    assert change.class_name == name
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("rust", "class 'rust' may be a or b: write one of them"),
+        ("class 1", "class 'class 1' may be a or 1: write one of them"),
+        ("class 7", "class 'class 7' is not in the class list; known: a, b, 1"),
+    ],
+)
+def test_a_class_that_may_be_either_is_refused_with_the_right_words(dataset, word, reason):
+    classes = (DefectClass(1, "a", "rust"), DefectClass(2, "b", "Rust"), DefectClass(3, "1", "x"))
+    named = replace(dataset, classes=ClassList(classes))
+    assert judge_sheet(sheet(named, ("001.jpg", word, "keep")), named).faults == (
+        f"row 2: {reason}",
+    )
 
 
 def test_every_row_that_does_not_fit_is_named(dataset):
