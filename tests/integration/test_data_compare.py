@@ -29,8 +29,24 @@ def test_without_out_it_only_prints(folders, tmp_path, monkeypatch, capsys):
     assert "brightness" in output
     assert "large shift" in output
     assert "most unlike A" in output
-    assert "differs from" in output.strip().splitlines()[-1]
+    assert "differs from" in output.splitlines()[0]
+    order = [output.index(word) for word in ("differs from", "brightness, grey", "p: share of")]
+    assert order == sorted(order)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sets_that_cannot_be_told_apart_have_no_list(folders, tmp_path, capsys):
+    halves = tmp_path / "a", tmp_path / "b"
+    for number, path in enumerate(sorted(folders[0].iterdir())):
+        half = halves[number % 2]
+        half.mkdir(exist_ok=True)
+        for copy in (0, 1):
+            grey = np.asarray(Image.open(path))[:, copy * 32 : copy * 32 + 32]
+            Image.fromarray(grey).save(half / f"{number}_{copy}.jpg")
+    assert run_command(["data", "compare", *map(str, halves)]) == 0
+    output = capsys.readouterr().out
+    assert "cannot be told from" in output.splitlines()[0]
+    assert "most unlike" not in output
 
 
 def test_out_holds_the_same_figures_and_a_picture(folders, tmp_path, capsys):

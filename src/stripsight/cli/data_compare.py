@@ -38,7 +38,7 @@ def compare(
     from stripsight.cli.terminal import print_json, print_table
     from stripsight.data.shift.comparison import compare_sets
     from stripsight.data.shift.image_set import open_image_set
-    from stripsight.data.shift.report import METHOD, conclude, list_warnings, to_json
+    from stripsight.data.shift.report import LEGEND, conclude, differs, list_warnings, to_json
     from stripsight.errors import UsageError
     from stripsight.log import configure_logging
 
@@ -48,7 +48,7 @@ def compare(
     sets = open_image_set(a), open_image_set(b)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    with show_progress("measuring") as report:
+    with show_progress("measuring images") as report:
         comparison = compare_sets(*sets, report_progress=report)
     content = to_json(comparison)
     if out is not None:
@@ -59,15 +59,16 @@ def compare(
     if as_json:
         print_json(content)
         return
+    typer.echo(f"{conclude(comparison)}\n")
     print_table(_tabulate(comparison))
-    typer.echo(METHOD)
+    for line in LEGEND:
+        typer.echo(line)
     for line in list_warnings(comparison):
         typer.echo(f"warning: {line}")
-    if comparison.most_unlike:
+    if comparison.most_unlike and differs(comparison):
         typer.echo("most unlike A (standard deviations of A's scores beyond their mean):")
         for image in comparison.most_unlike:
             typer.echo(f"  {image.score:+6.1f}  {image.image}")
-    typer.echo(conclude(comparison))
     if out is not None:
         typer.echo(f"written to {out / 'compare.json'} and {out / 'compare.png'}")
 

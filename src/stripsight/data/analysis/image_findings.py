@@ -7,7 +7,7 @@ import numpy as np
 from stripsight.data.analysis.appearance import CHECKER
 from stripsight.data.analysis.defects import TINY_SIDE, measure_tiny
 from stripsight.data.analysis.finding import Finding, cut_list
-from stripsight.data.analysis.stored import suggest_split
+from stripsight.data.analysis.split_advice import suggest_split
 from stripsight.data.analysis.study import Study
 from stripsight.data.lookalikes.links import LINK_KINDS
 from stripsight.reporting.page import Level

@@ -12,7 +12,7 @@ from stripsight.data.analysis.finding import (
     cut_list,
     name_class,
 )
-from stripsight.data.analysis.stored import advise_folds
+from stripsight.data.analysis.split_advice import advise_folds
 from stripsight.data.analysis.study import Study
 from stripsight.reporting.page import Level
 from stripsight.reporting.quantities import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stripsight.data.analysis.finding import Finding, cut_list, name_folder
 from stripsight.data.analysis.parts import Parts, Shift, find_split_name
-from stripsight.data.analysis.stored import advise_folds, remake_split, suggest_split
+from stripsight.data.analysis.split_advice import advise_folds, remake_split, suggest_split
 from stripsight.data.analysis.study import Study
 from stripsight.data.shift.report import TITLES
 from stripsight.data.shift.stability import LARGE, MODERATE

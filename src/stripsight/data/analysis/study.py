@@ -18,10 +18,10 @@ from stripsight.data.analysis.appearance import (
 from stripsight.data.analysis.counts import LabelCounts, count_dataset
 from stripsight.data.analysis.defects import DefectCounts, Defects, count_defects, find_defects
 from stripsight.data.analysis.parts import Parts, describe_parts, find_split_name
-from stripsight.data.analysis.stored import describe_absence
 from stripsight.data.lookalikes.duplicates import find_links
 from stripsight.data.lookalikes.links import Conflict, Link, find_conflicts, load_links, save_links
 from stripsight.data.prepared import PreparedDataset
+from stripsight.data.splits.listing import describe_absence
 from stripsight.data.splits.store import load_split
 from stripsight.data.statistics.scan import Scan, scan_dataset
 from stripsight.errors import SplitError

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from stripsight.data.prepared import PreparedDataset, load_prepared
 from stripsight.data.source import FolderTree, check_is_text, is_image
+from stripsight.data.splits.listing import describe_absence
 from stripsight.data.splits.store import PARTS, load_split
 from stripsight.data.statistics.worker import ImageFile
-from stripsight.errors import DataError, UsageError
+from stripsight.errors import DataError, SplitError, UsageError
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ def open_image_set(given: str) -> ImageSet:
 
     Raises:
         UsageError: there is no such folder, or no such part.
+        SplitError: there is no such split, or it does not fit.
         DataError: it cannot be read, or holds no image.
     """
     path = Path(given)
@@ -76,9 +78,13 @@ def _take_part(given: str) -> ImageSet:
             " split as DATASET:SPLIT/PART"
         )
     name, slash, part = words.rpartition("/")
-    if not slash or part not in PARTS:
+    if not slash:
         raise UsageError(
             f"{given} names no part: {root}:{words.strip('/')}/{PARTS[0]}, for example"
         )
+    if (why := describe_absence(Path(root), name)) is not None:
+        raise SplitError(why)
+    if part not in PARTS:
+        raise UsageError(f"{part} is no part of {name}: {', '.join(PARTS)}")
     dataset = load_prepared(root)
     return _take_dataset(given, dataset, set(load_split(dataset, name, leaks="warn").ids(part)))

@@ -18,12 +18,19 @@ TITLES = {
 }
 """Names with units, for people."""
 
+LEGEND = (
+    f"PSI: how far B lies from A; from {MODERATE} a moderate shift, from {LARGE} a large one.",
+    f"by chance: what {CHANCE * 100:.0f} % of shuffles of the images between A and B stay below.",
+    "p: share of those shuffles whose PSI is as high as this one.",
+)
+"""What the columns of the table mean, for a terminal."""
+
 METHOD = (
     f"PSI: from {MODERATE} a moderate shift, from {LARGE} a large one; by chance: what"
     f" {CHANCE * 100:.0f} % of shuffles stay below. Bins by A's quantiles, values shared by many in"
     " a bin of their own, an empty bin counted as half an image."
 )
-"""How to read the table."""
+"""How PSI was computed."""
 
 _SIGNIFICANT = 0.05
 

@@ -9,7 +9,7 @@ from stripsight.data.analysis.counts import ClassCounts
 from stripsight.data.analysis.finding import name_class
 from stripsight.data.analysis.findings import collect_findings
 from stripsight.data.analysis.parts import describe_parts, find_shifts, find_split_name
-from stripsight.data.analysis.stored import suggest_split
+from stripsight.data.analysis.split_advice import suggest_split
 from stripsight.data.analysis.study import study_dataset
 from stripsight.data.lookalikes.links import Conflict, Link
 from stripsight.data.splits.partition import Split, make_split

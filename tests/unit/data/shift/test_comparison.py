@@ -156,14 +156,24 @@ def test_look_alikes_of_a_data_set_are_one_group(make_prepared):
     [
         ("nowhere", UsageError, "nowhere is no folder"),
         ("{root}:mine", UsageError, "names no part: .*:mine/train"),
-        ("{root}:mine/tests", UsageError, "names no part"),
-        ("{root}:other/train", SplitError, "'other' does not exist"),
+        ("{root}:mine/tset", UsageError, "tset is no part of mine: train, validation, test"),
+        (
+            "{root}:other/train",
+            SplitError,
+            r"'other' does not exist \(stored are cv-1, cv-2, mine\)",
+        ),
+        ("{root}:cv/train", SplitError, "'cv' is a set of 2 folds: name one of cv-1, cv-2"),
         ("{root}:../x/train", SplitError, "split name '../x'"),
         ("{empty}", DataError, "holds no image"),
     ],
 )
 def test_what_is_no_set_of_images_is_refused(make_prepared, tmp_path, given, error, message):
-    dataset = make_prepared([{}])
+    dataset = make_prepared([{}] * 6)
+    save_split(dataset, make_split(dataset, "mine", fractions=(0.4, 0.3, 0.3), seed=0))
+    splits = dataset.root / "splits"
+    for number in (1, 2):
+        (splits / f"cv-{number}.csv").write_text("id,split\n")
+        (splits / f"cv-{number}.json").write_text('{"fold": {"of": "cv"}}')
     (tmp_path / "empty").mkdir()
     with pytest.raises(error, match=message):
         open_image_set(given.format(root=dataset.root, empty=tmp_path / "empty"))

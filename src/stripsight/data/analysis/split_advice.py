@@ -1,42 +1,11 @@
-"""Which splits lie beside a data set, by name alone, and what a new one may be called.
-
-Nothing is checked here: that is `splits/store.py`'s business.
-"""
+"""What the analysis advises about splits: commands with names that are free, and stored folds."""
 
 from pathlib import Path
 
 from stripsight.data.analysis.finding import name_folder
 from stripsight.data.splits.files import find_set
+from stripsight.data.splits.listing import list_folds, list_splits
 from stripsight.data.splits.partition import Split
-
-
-def list_splits(root: Path) -> list[str]:
-    """Names of the stored splits, folds too, sorted."""
-    return sorted(path.stem for path in (root / "splits").glob("*.csv"))
-
-
-def list_folds(root: Path) -> dict[str, list[str]]:
-    """Names of the folds of each stored set, by the set's name."""
-    sets: dict[str, list[str]] = {}
-    for name in list_splits(root):
-        of = find_set(root / "splits" / f"{name}.json")
-        if of is not None:
-            sets.setdefault(of, []).append(name)
-    for folds in sets.values():
-        folds.sort(key=lambda name: (len(name), name))
-    return sets
-
-
-def describe_absence(root: Path, name: str) -> str | None:
-    """Why there is no split of that name, and which there are; None where it is there."""
-    names = list_splits(root)
-    if name in names:
-        return None
-    folds = list_folds(root).get(name)
-    if folds:
-        return f"{name!r} is a set of {len(folds)} folds: name one of {', '.join(folds)}"
-    stored = f"stored are {', '.join(names)}" if names else "none is stored"
-    return f"split {name!r} does not exist ({stored}): `stripsight data split` makes one"
 
 
 def remake_split(root: Path, name: str | None) -> str:
