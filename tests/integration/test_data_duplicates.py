@@ -170,3 +170,15 @@ def test_real_strips_are_no_look_alikes_of_each_other_but_of_their_copies(tmp_pa
     links = json.loads(capsys.readouterr().out)["links"]
     assert {link["first"]: link["second"] for link in links} == copies
     assert {link["kind"] for link in links} == {"re-encoded"}
+
+
+def test_examples_of_each_kind_conflicts_and_the_next_step_are_printed(dataset, capsys):
+    assert run_command(["data", "duplicates", str(dataset)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[lines.index("identical, e.g.:") + 1] == "  a0.jpg  a1.jpg"
+    pairs = lines[lines.index("text box, e.g.:") + 1 :][:2]
+    assert [pair.split()[0] for pair in pairs] == ["a0.jpg", "a2.jpg"]
+    assert float(pairs[0].split()[-1]) >= float(pairs[1].split()[-1]) > 0.9
+    assert lines[lines.index("overlap, e.g.:") + 1].endswith(", +800 +0 pixels apart")
+    assert "1 group with differing labels on images that show the same:" in lines
+    assert lines[-1].startswith(f"next: stripsight data analyze {dataset}")

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -408,3 +409,17 @@ def test_real_strips_are_searched_once_and_split(real_prepared: Path, tmp_path, 
     assert report["groups_that_cross"] == 0
     assert run_command([*words, "--name", "cv2"]) == 0
     assert "searched yet" not in capsys.readouterr().err
+
+
+def test_classes_too_rare_to_be_judged_are_named_with_their_counts(make_dataset, tmp_path, capsys):
+    labels = np.zeros((40, 2), np.uint8)
+    labels[:20, 0] = labels[38:, 1] = 1
+    root = make_dataset(labels)
+    assert run_command(["data", "split", str(root), "--name", "s"]) == 0
+    text = capsys.readouterr().out
+    (line,) = [x for x in text.splitlines() if x.startswith("warning: blob")]
+    assert "fewer than 5 images of a part (1 in train, 1 in " in line
+    assert "use --scheme kfold" in line
+    # One image where 0.3 were even is 233 % too many, which says nothing.
+    assert not re.search(r"[1-9][0-9][0-9]\.[0-9]+%", text)
+    assert re.search(r"blob .* 0\.[0-9] images", text)

@@ -203,6 +203,7 @@ def test_a_run_is_judged_from_any_folder_and_says_what_a_limit_left_out(
     words = [*tiny_overrides, f"data.root={tiny_dataset.name}", "data.limit=6"]
     run = tmp_path / "run"
     assert run_command(["train", *words, "training.num_epochs=1", "--run", str(run)]) == 0
+    assert ": 6 of 42 train, 6 of 9 validation, 6 of 9 test\n" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
     assert run_command(["evaluate", "run"]) == 0
     assert "note: only 6 of the 9 test images" in capsys.readouterr().out

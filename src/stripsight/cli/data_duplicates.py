@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stripsight.data.prepared import PreparedDataset
 
 _SHOWN = 20
+_EXAMPLES = 5
 
 
 def duplicates(
@@ -32,6 +33,7 @@ def duplicates(
     from stripsight.data.prepared import load_prepared
     from stripsight.data.statistics.scan import scan_dataset
     from stripsight.log import configure_logging
+    from stripsight.reporting.quantities import format_quantity
 
     configure_logging()
     prepared = load_prepared(dataset)
@@ -49,14 +51,20 @@ def duplicates(
         typer.echo(f"not compared: {image_id}: {reason}")
     if len(scan.unreadable) > _SHOWN:
         typer.echo(f"not compared: ... and {len(scan.unreadable) - _SHOWN:,} more")
-    if conflicts:
-        typer.echo("labels that differ on images that show the same:")
+    for line in _list_examples(links):
+        typer.echo(line)
+    found = format_quantity(len(conflicts), "group")
+    typer.echo(f"{found} with differing labels on images that show the same{':' * bool(conflicts)}")
     for conflict in conflicts[:_SHOWN]:
         named = zip(conflict.images, conflict.labels, strict=True)
-        typer.echo("  " + "; ".join(f"{i}: {', '.join(found) or 'clean'}" for i, found in named))
+        typer.echo("  " + "; ".join(f"{i}: {', '.join(names) or 'clean'}" for i, names in named))
     if len(conflicts) > _SHOWN:
         typer.echo(f"  ... and {len(conflicts) - _SHOWN:,} more (--json lists all)")
     typer.echo(f"written to {dataset / LINKS_FILE}")
+    typer.echo(
+        f"next: stripsight data analyze {dataset} (shows them as pictures); `data split` keeps"
+        " them on one side"
+    )
 
 
 def _build_table(prepared: "PreparedDataset", links: Sequence["Link"]) -> "Table":
@@ -78,6 +86,24 @@ def _build_table(prepared: "PreparedDataset", links: Sequence["Link"]) -> "Table
     table.add_section()
     table.add_row("all", *_count(prepared, links))
     return table
+
+
+def _list_examples(links: Sequence["Link"]) -> list[str]:
+    """The most alike pairs of each kind; of identical files there is nothing to measure."""
+    from stripsight.data.lookalikes.links import IDENTICAL, LINK_KINDS, OVERLAP
+
+    lines = []
+    for kind in LINK_KINDS:
+        of_kind = sorted(
+            (link for link in links if link.kind == kind), key=lambda link: -link.similarity
+        )
+        if of_kind:
+            lines.append(f"{kind}, e.g.:")
+        for link in of_kind[:_EXAMPLES]:
+            alike = "" if kind == IDENTICAL else f"  similarity {link.similarity:.3f}"
+            apart = f", {link.shift_x:+d} {link.shift_y:+d} pixels apart" * (kind == OVERLAP)
+            lines.append(f"  {link.first}  {link.second}{alike}{apart}")
+    return lines
 
 
 def _count(prepared: "PreparedDataset", links: Sequence["Link"]) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from stripsight.data.prepared import PreparedDataset
+    from stripsight.data.splits.balance import Deviation
     from stripsight.data.splits.partition import Split
     from stripsight.data.splits.report import SplitReport
 
@@ -145,6 +146,13 @@ def _search_look_alikes(prepared: "PreparedDataset") -> "PreparedDataset":
     return save_links(prepared, links)
 
 
+def _format_stray(deviation: "Deviation") -> str:
+    """Per cents, or images where these would be above 100 %, i.e. where few were expected."""
+    if deviation.relative > 1:
+        return f"{deviation.images:.1f} images"
+    return f"{deviation.relative:.2%}"
+
+
 def _build_table(report: "SplitReport") -> "Table":
     from rich import box
     from rich.table import Table
@@ -158,7 +166,7 @@ def _build_table(report: "SplitReport") -> "Table":
     columns = [*balance.parts.values(), balance.total]
     table.add_row("in all", *(f"{part.images:,}" for part in columns), "")
     table.add_row("clean", *(f"{part.clean:,}" for part in columns), "")
-    strays = {deviation.name: f"{deviation.relative:.2%}" for deviation in balance.classes}
+    strays = {deviation.name: _format_stray(deviation) for deviation in balance.classes}
     for name in balance.total.classes:
         counts = (f"{part.classes[name]:,}" for part in columns)
         table.add_row(Text(name), *counts, strays.get(name, "-"))

@@ -15,7 +15,9 @@ def evaluate(
 ) -> None:
     """Judge a run's best checkpoint; thresholds are fitted on validation."""
     from stripsight.cli.progress import show_progress
-    from stripsight.cli.terminal import print_json, print_table
+    from stripsight.cli.terminal import print_json, print_table, say_loading
+
+    say_loading()
     from stripsight.evaluation.run import evaluate_run
     from stripsight.evaluation.table import build_table
 

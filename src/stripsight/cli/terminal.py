@@ -1,9 +1,16 @@
-"""What commands print when they are done: tables for people, JSON for programs."""
+"""What commands print: a sign of life at the start; tables for people, JSON for programs."""
 
 import json
+import sys
 from typing import Any
 
 import typer
+
+
+def say_loading() -> None:
+    """On a terminal, fill the seconds that PyTorch takes to load; elsewhere stderr stays clean."""
+    if sys.stderr.isatty():
+        typer.echo("loading ...", err=True)
 
 
 def print_json(content: Any) -> None:

@@ -43,7 +43,10 @@ def train(
             typer.echo(format_config(config), nl=False)
             return
 
+    from stripsight.cli.terminal import say_loading
     from stripsight.log import configure_logging
+
+    say_loading()
     from stripsight.training.run import name_run, resume_run, start_run
 
     configure_logging()

@@ -76,8 +76,7 @@ def start_run(config: Config, run: Path, *, show_bar: bool = False) -> RunSummar
             raise _occupied(run)
         write_atomically(run / "config.yaml", format_config(config).encode())
         write_provenance(record, run)
-        sizes = ", ".join(f"{len(dataset):,} {part}" for part, dataset in data.datasets.items())
-        logger.info("split %s: %s", data.split.title, sizes)
+        logger.info("split %s: %s", data.split.title, _describe_sizes(data))
         return _fit(config, data, module, run, precision=precision, resume=False, bar=show_bar)
 
 
@@ -120,6 +119,15 @@ def resume_run(run: Path, *, show_bar: bool = False) -> RunSummary:
             resume=last.exists(),
             bar=show_bar,
         )
+
+
+def _describe_sizes(data: StripDataModule) -> str:
+    """Images of each part, and of how many where `data.limit` or missing files leave some out."""
+    words = []
+    for part, dataset in data.datasets.items():
+        used, whole = len(dataset), len(data.split.ids(part))
+        words.append(f"{used:,}{f' of {whole:,}' * (used < whole)} {part}")
+    return ", ".join(words)
 
 
 def name_run(config: Config) -> Path:

@@ -113,3 +113,14 @@ def test_decisions_file_holds_null_for_no_threshold(tmp_path: Path) -> None:
     assert record["classes"] == list(NAMES)
     assert record["thresholds"][2] is None
     assert record["positives"][2] == 0
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_the_table_sums_no_classes_and_warns_of_validation(part: str) -> None:
+    judgement = judge(make_predictions(1), fitted(make_predictions(0)), part=part)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(build_table(judgement))
+    text = console.export_text()
+    macro = next(line for line in text.splitlines() if "macro" in line)
+    assert len(macro.split()) == 1 + 5
+    assert ("look better than they are" in text) == (part == "validation")

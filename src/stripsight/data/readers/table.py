@@ -107,7 +107,8 @@ def read_plain_table(data: bytes, file: str) -> SourceTable:
             rows.append(row)
         else:
             refused.append(row)
-    return SourceTable(tuple(rows), tuple(refused))
+    read, of_two_words = _refuse_blank_separated(rows)
+    return SourceTable(tuple(read), (*refused, *of_two_words))
 
 
 def refuse_line(file: str, line: TableLine, image: str | None, kind: str, why: str) -> RefusedRow:
@@ -161,6 +162,27 @@ def _read_plain_line(
         return refuse_line(file, line, image, "unknown class", f"{fault} in {cell[:60]!r}")
     marks = tuple(SourceMark(key, None) for key in keys if not means_clean(key))
     return SourceRow(file, f"row {line.number}", image, marks)
+
+
+def _refuse_blank_separated(
+    rows: list[SourceRow],
+) -> tuple[list[SourceRow], list[RefusedRow]]:
+    """Keep rows apart from those with a label such as `1 3`, where 1 and 3 are classes as well."""
+    words = {m.class_key for row in rows for m in row.marks if not re.search(r"\s", m.class_key)}
+    kept: list[SourceRow] = []
+    refused: list[RefusedRow] = []
+    for row in rows:
+        labels = [m.class_key.split() for m in row.marks if m.class_key not in words]
+        several = next((label for label in labels if words.issuperset(label)), None)
+        if several is None:
+            kept.append(row)
+            continue
+        why = (
+            f"the label {' '.join(several)[:60]!r} is made of classes of this table: `|` separates"
+            f" labels ({'|'.join(several)[:60]})"
+        )
+        refused.append(RefusedRow(row.file, row.place, row.image, "unknown class", why))
+    return kept, refused
 
 
 def _find_fault_of_keys(keys: list[str]) -> str | None:

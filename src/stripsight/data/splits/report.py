@@ -13,6 +13,9 @@ from stripsight.data.splits.partition import Split, describe_split
 from stripsight.data.splits.stratify import PARTS
 from stripsight.reporting.quantities import format_quantity
 
+_FEWEST = 5
+"""Images of a class in a part, below which a single image moves recall by more than a fifth."""
+
 
 @dataclass(frozen=True)
 class SplitReport:
@@ -28,6 +31,7 @@ class SplitReport:
         crossing: groups that lie in more than one part, or in more than one fold's test part.
         searched: whether look-alikes were searched; else only identical files form groups.
         absent: for each class that is absent somewhere, where: (split name, part).
+        scarce: likewise where it is on fewer than 5 images, and on how many: (split, part, count).
     """
 
     splits: tuple[Split, ...]
@@ -39,6 +43,7 @@ class SplitReport:
     crossing: int
     searched: bool
     absent: dict[str, tuple[tuple[str, str], ...]]
+    scarce: dict[str, tuple[tuple[str, str, int], ...]]
 
     @property
     def title(self) -> str:
@@ -76,20 +81,34 @@ class SplitReport:
                 name: [{"split": split, "part": part} for split, part in places]
                 for name, places in self.absent.items()
             },
+            "scarce": {
+                name: [{"split": split, "part": part, "images": n} for split, part, n in places]
+                for name, places in self.scarce.items()
+            },
         }
 
     def format_lines(self) -> list[str]:
         """How even, what is absent where, what was left out, and whether a group crosses."""
-        return [*self._say_even(), *self._say_absent(), *self._say_left_out(), self._say_crossing()]
+        return [
+            *self._say_even(),
+            *self._say_absent(),
+            *self._say_scarce(),
+            *self._say_left_out(),
+            self._say_crossing(),
+        ]
 
     def _say_even(self) -> list[str]:
         relative, images = self.balance.worst_relative, self.balance.worst_images
         lines = []
         if relative is not None and images is not None:
-            lines += [
-                f"class prevalence strays by at most {relative.relative:.2%} ({_say(relative)})",
-                f"... and by at most {images.images:.2f} images ({_say(images)})",
-            ]
+            most = f"at most {images.images:.2f} images ({_say(images)})"
+            # Per cents of less than an image or two say nothing.
+            if relative.relative > 1:
+                lines.append(f"class prevalence strays by {most}")
+            else:
+                share = f"{relative.relative:.2%} ({_say(relative)})"
+                lines.append(f"class prevalence strays by at most {share}")
+                lines.append(f"... and by {most}")
         worst, count = self.balance.worst_label_set, len(self.balance.label_sets)
         lines.append(
             f"label sets ({count}) stray by at most {worst.images:.2f} images ({_say(worst)})"
@@ -105,6 +124,23 @@ class SplitReport:
             parts = {part: [s for s, p in places if p == part] for part in PARTS}
             where = "; ".join(f"{part} of {', '.join(s)}" for part, s in parts.items() if s)
             lines.append(f"note: no image shows {name} in {where}")
+        return lines
+
+    def _say_scarce(self) -> list[str]:
+        if self.splits[0].fold:
+            remedy = "judge the folds together"
+        else:
+            remedy = "use --scheme kfold, which judges on every image once"
+        lines = []
+        for name, places in self.scarce.items():
+            where = ", ".join(
+                f"{count} in {part}{f' of {split}' if len(self.splits) > 1 else ''}"
+                for split, part, count in places
+            )
+            lines.append(
+                f"warning: {name} is on fewer than {_FEWEST} images of a part ({where}) and cannot"
+                f" be judged there: {remedy}"
+            )
         return lines
 
     def _say_left_out(self) -> list[str]:
@@ -126,7 +162,7 @@ class SplitReport:
         if self.crossing:
             return f"LEAKS: on two sides of it, {self.crossing:,} of {of_several}"
         largest = f", the largest of {self.largest_group:,} images" if self.large_groups else ""
-        in_all = f"{format_quantity(self.groups, 'group')} in all"
+        in_all = f"{format_quantity(self.groups, 'group')} of labelled images in all"
         return f"verified: no group crosses it ({of_several}{largest}; {in_all})"
 
 
@@ -152,11 +188,14 @@ def report_splits(
     sizes = groups[groups >= 0].value_counts()
     parts_of_group = pd.Series(parts)[groups >= 0].groupby(groups[groups >= 0]).nunique()
     absent: dict[str, tuple[tuple[str, str], ...]] = {}
+    scarce: dict[str, tuple[tuple[str, str, int], ...]] = {}
     for split in splits:
         for part, counts in describe_split(dataset, split).items():
             for name, positives in counts.classes.items():
                 if not positives:
                     absent[name] = (*absent.get(name, ()), (split.name, part))
+                elif positives < _FEWEST:
+                    scarce[name] = (*scarce.get(name, ()), (split.name, part, positives))
     return SplitReport(
         splits=tuple(splits),
         balance=measure_balance(labels, parts, class_names=dataset.classes.names, part_names=names),
@@ -167,6 +206,7 @@ def report_splits(
         crossing=int((parts_of_group > 1).sum()),
         searched=searched,
         absent=absent,
+        scarce=scarce,
     )
 
 

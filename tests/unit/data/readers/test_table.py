@@ -117,3 +117,12 @@ def test_cell_that_is_no_list_of_labels_is_refused(cell):
     (refused,) = read_plain_table(f"image,labels\na.jpg,{cell}\n".encode(), "t.csv").refused
     assert refused.kind == "unknown class"
     assert (";" in cell or "," in cell) == ("separated by `|`" in refused.reason)
+
+
+def test_a_blank_between_two_classes_is_refused_and_a_name_of_two_words_is_not():
+    text = "image,labels\na.jpg,1 3\nb.jpg,1\nc.jpg,3\nd.jpg,deep scratch\ne.jpg,3|1 4\n"
+    table = read_plain_table(text.encode(), "t.csv")
+    assert [row.image for row in table.rows] == ["b.jpg", "c.jpg", "d.jpg", "e.jpg"]
+    (refused,) = table.refused
+    assert (refused.place, refused.image, refused.kind) == ("row 2", "a.jpg", "unknown class")
+    assert "`|` separates labels (1|3)" in refused.reason
