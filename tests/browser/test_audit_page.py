@@ -45,7 +45,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, 760, 1440])
 def test_the_page_is_whole_at_any_width(browser, page: Path, width: int) -> None:
     browser.open(page.as_uri(), width=width)
     assert browser.list_requests() == []

@@ -98,8 +98,8 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> 
         Column("labelled images", numeric=True),
         Column("perhaps wrong", numeric=True),
         Column("perhaps missing", numeric=True),
-        Column("mean prediction with it", numeric=True),
-        Column("mean prediction without it", numeric=True),
+        Column("mean if labelled", numeric=True),
+        Column("mean if not labelled", numeric=True),
     )
     words = list(notes)
     if len(audit.suspects) > MOST_PICTURES:
@@ -111,6 +111,7 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> 
         "summary",
         "Estimate per class",
         (Table("Labels estimated to be wrong", columns, rows), *map(Note, words)),
+        lead="The means are those of the predicted probability: far apart, the class is learnt.",
     )
 
 
