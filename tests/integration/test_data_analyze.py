@@ -301,12 +301,30 @@ def test_a_read_only_data_set_is_analysed_elsewhere(
     assert "not stored" in caplog.text
 
 
-def test_out_that_is_a_file_is_one_line(tmp_path, make_odd_dataset, odd_image, capsys):
+def test_out_of_other_things_is_one_line(tmp_path, make_odd_dataset, odd_image, capsys):
     root = make_odd_dataset(tmp_path / "set", [odd_image({1: "mask"})] * 3, ["pit"])
     out = tmp_path / "file"
     out.write_text("")
-    assert run_command(["data", "analyze", str(root), "--out", str(out)]) == 1
-    assert capsys.readouterr().err.strip().count("\n") == 0
+    assert run_command(["data", "analyze", str(root), "--out", str(out)]) == 2
+    assert "is a file" in capsys.readouterr().err
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("mine")
+    assert run_command(["data", "analyze", str(root), "--out", str(tmp_path / "mine")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "letter.txt" in error
+    assert "\n" not in error
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+def test_each_stage_has_its_own_progress(
+    tmp_path, make_odd_dataset, odd_image, monkeypatch, capsys
+):
+    monkeypatch.setattr("stripsight.cli.progress._SECONDS_BETWEEN_LINES", 0.0)
+    root = make_odd_dataset(tmp_path / "set", [odd_image({1: "mask"}, seed=3)] * 3, ["pit"])
+    analyze(root)
+    lines = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
+    stages = ["scanning images", "comparing look-alikes, pairs", "drawing sections"]
+    assert list(dict.fromkeys(lines)) == stages
 
 
 @pytest.mark.real_data

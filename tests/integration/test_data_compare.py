@@ -63,6 +63,15 @@ def test_out_holds_the_same_figures_and_a_picture(folders, tmp_path, capsys):
         image.load()
 
 
+def test_out_of_other_things_is_refused(folders, tmp_path, capsys):
+    (tmp_path / "letter.txt").write_text("mine")
+    for out in (tmp_path, tmp_path / "letter.txt"):
+        command = ["data", "compare", *map(str, folders), "--out", str(out)]
+        assert run_command(command) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    assert capsys.readouterr().err.strip().count("\n") == 1
+
+
 def test_two_runs_give_the_same_figures(folders, capsys):
     outputs = []
     for _ in range(2):

@@ -1,5 +1,7 @@
 """`stripsight data analyze`: a data set as a page that a quality engineer reads."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -28,25 +30,19 @@ def analyze(
     from stripsight import __version__
     from stripsight.cli.progress import show_progress
     from stripsight.data.analysis.findings import collect_findings
-    from stripsight.data.analysis.report import NUMBERS, write_report
+    from stripsight.data.analysis.report import NUMBERS, check_folder, write_report
     from stripsight.data.analysis.study import study_dataset
     from stripsight.data.prepared import load_prepared
     from stripsight.reporting.page import LEVEL_WORDS
 
     prepared = load_prepared(dataset)
-    with show_progress("analysing") as report:
-        study = study_dataset(
-            prepared, split=split, report_progress=lambda what, done, total: report(done, total)
-        )
+    folder = out if out is not None else dataset / "analysis"
+    check_folder(folder)
+    with _Stages() as stages:
+        study = study_dataset(prepared, split=split, report_progress=stages.report)
     findings = collect_findings(study)
-    with show_progress("drawing") as report:
-        page = write_report(
-            study,
-            findings,
-            out if out is not None else dataset / "analysis",
-            version=__version__,
-            report_progress=report,
-        )
+    with show_progress("drawing sections") as report:
+        page = write_report(study, findings, folder, version=__version__, report_progress=report)
     if as_json:
         print_json(json.loads(page.with_name(NUMBERS).read_bytes()))
         return
@@ -55,3 +51,21 @@ def analyze(
             f"{LEVEL_WORDS[finding.level]}: {finding.title} ({finding.number} {finding.unit})"
         )
     typer.echo(f"\nwritten to {page}")
+
+
+class _Stages(ExitStack):
+    """Progress of one stage after the other, each under its own name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._what = ""
+        self._report: Callable[[int, int], None] = lambda done, total: None
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Show how far stage `what` is; the one before it has ended."""
+        from stripsight.cli.progress import show_progress
+
+        if what != self._what:
+            self.close()
+            self._what, self._report = what, self.enter_context(show_progress(what))
+        self._report(done, total)

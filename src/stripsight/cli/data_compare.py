@@ -41,12 +41,14 @@ def compare(
     from stripsight.data.shift.report import LEGEND, conclude, differs, list_warnings, to_json
     from stripsight.errors import UsageError
     from stripsight.log import configure_logging
+    from stripsight.reporting.folder import check_report_folder
 
     configure_logging()
     if Path(a).resolve() == Path(b).resolve():
         raise UsageError(f"{a} and {b} are one and the same: give two sets to compare")
     sets = open_image_set(a), open_image_set(b)
     if out is not None:
+        check_report_folder(out, numbers="compare.json", key="statistics", others=("compare.png",))
         out.mkdir(parents=True, exist_ok=True)
     with show_progress("measuring images") as report:
         comparison = compare_sets(*sets, report_progress=report)

@@ -63,7 +63,7 @@ def draw_outlines(
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     kind = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
     picture = Image.fromarray(image).resize(size, kind).convert("RGB")
-    drawn = [(o, _scale_mask(o.mask, size)) for o in outlines if o.mask.any()]
+    drawn = [(o, _keep_inside(_scale_mask(o.mask, size))) for o in outlines if o.mask.any()]
     for outline, mask in drawn:
         line = mask.filter(ImageFilter.MaxFilter(_LINE))
         rim = line.filter(ImageFilter.MaxFilter(3))
@@ -126,6 +126,19 @@ def _scale_mask(mask: npt.NDArray[np.uint8], size: tuple[int, int]) -> Image.Ima
         return grey.resize(size, Image.Resampling.NEAREST)
     scaled = grey.resize(size, Image.Resampling.BOX)
     return scaled.point([0] + [255] * 255)
+
+
+def _keep_inside(mask: Image.Image) -> Image.Image:
+    """A mask of nearly the whole picture, drawn in by the outline's width: else none was seen."""
+    pixels = np.asarray(mask)
+    around = _LINE // 2 + 1
+    if min(pixels.shape) <= 4 * around:
+        return mask
+    middle = np.zeros_like(pixels)
+    middle[around:-around, around:-around] = 255
+    if not (pixels | ~middle).all():
+        return mask
+    return Image.fromarray(pixels & middle)
 
 
 def _choose_rim(color: str) -> str:

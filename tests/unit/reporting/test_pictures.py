@@ -36,6 +36,17 @@ def test_the_outline_runs_around_the_defect_and_leaves_it_be():
     assert not red[:16].any()
 
 
+@pytest.mark.parametrize("margin", [0, 1, 2])
+def test_a_box_over_the_whole_image_is_outlined_within(margin):
+    image = np.full((60, 80), 90, np.uint8)
+    mask = np.zeros_like(image)
+    mask[margin : 60 - margin, margin : 80 - margin] = 1
+    red = count_red(draw_outlines(image, [Outline(mask, RED)], width=80))
+    for side in (red[:4, 20:60], red[-4:, 20:60], red[20:40, :4].T, red[20:40, -4:].T):
+        assert side.any(axis=0).all()
+    assert not red[6:-6, 6:-6].any()
+
+
 def test_one_pixel_of_a_large_image_is_still_outlined():
     image = np.full((256, 1600), 90, np.uint8)
     mask = np.zeros_like(image)

@@ -23,10 +23,20 @@ from stripsight.data.analysis.figures import (
 from stripsight.data.analysis.finding import Finding
 from stripsight.data.analysis.page import build_page
 from stripsight.data.analysis.study import Study
+from stripsight.reporting.folder import check_report_folder
 from stripsight.reporting.page import render_page
 
 SCHEMA_VERSION = 1
 PAGE, NUMBERS, FIGURES = "analysis.html", "analysis.json", "figures"
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder of other things.
+
+    Raises:
+        UsageError: a file, or a folder that is not empty and holds no analysis.
+    """
+    check_report_folder(folder, numbers=NUMBERS, key="stripsight", others=(PAGE, FIGURES))
 
 
 def write_report(

@@ -100,7 +100,7 @@ def study_dataset(
         dataset,
         fingerprints=known is None,
         workers=workers,
-        report_progress=lambda done, total: report_progress("scanning", done, total),
+        report_progress=lambda done, total: report_progress("scanning images", done, total),
     )
     dataset, links = _link(dataset, scan, known, report_progress)
     parts, fault = _describe_split(dataset, split, scan.statistics)
@@ -135,7 +135,9 @@ def _link(
     links = find_links(
         dataset,
         scan.fingerprints,
-        report_progress=lambda done, total: report_progress("comparing", done, total),
+        report_progress=lambda done, total: report_progress(
+            "comparing look-alikes, pairs", done, total
+        ),
     )
     try:
         return save_links(dataset, links), links

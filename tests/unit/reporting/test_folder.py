@@ -1,0 +1,36 @@
+"""A report goes into a folder of its own, or not at all."""
+
+import json
+
+import pytest
+
+from stripsight.errors import UsageError
+from stripsight.reporting.folder import check_report_folder
+
+
+def check(folder):
+    check_report_folder(folder, numbers="a.json", key="made by", others=("a.html", "figures"))
+
+
+def test_a_new_an_empty_and_an_own_folder_are_taken(tmp_path):
+    check(tmp_path / "new")
+    check(tmp_path)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / ".12ab.77.partial").write_bytes(b"")
+    check(tmp_path)  # what a killed report leaves
+    (tmp_path / "a.json").write_text(json.dumps({"made by": "us"}))
+    (tmp_path / "notes.txt").write_text("mine")
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "a.json"])
+def test_other_things_are_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError, match=f"other things \\({name}\\)"):
+        check(tmp_path)
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        check(tmp_path / "file")
