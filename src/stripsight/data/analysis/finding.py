@@ -32,6 +32,7 @@ class Finding:
         text: what it means.
         action: what to do.
         details: item by item.
+        images: ids of all images it speaks of, for analysis.json.
         weight: orders findings of one level, the highest first.
     """
 
@@ -43,6 +44,7 @@ class Finding:
     text: str
     action: str
     details: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     weight: float = 0.0
 
 
@@ -73,6 +75,13 @@ def cut_list(items: Sequence[str], most: int = _NAMED) -> tuple[str, ...]:
     if len(items) <= most:
         return tuple(items)
     return (*items[:most], f"and {format_count(len(items) - most)} more, see analysis.json")
+
+
+def name_images(ids: Sequence[str], most: int = 3) -> tuple[str, ...]:
+    """The first images by id, and where the others are named, as one detail."""
+    rest = len(ids) - most
+    named = ", ".join(ids[:most])
+    return (f"{named}, and {format_count(rest)} more in analysis.json" if rest > 0 else named,)
 
 
 def name_folder(root: Path) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from stripsight.data.analysis.appearance import CHECKER
 from stripsight.data.analysis.defects import TINY_SIDE, measure_tiny
-from stripsight.data.analysis.finding import Finding, cut_list
+from stripsight.data.analysis.finding import Finding, cut_list, name_images
 from stripsight.data.analysis.split_advice import suggest_split
 from stripsight.data.analysis.study import Study
 from stripsight.data.lookalikes.links import LINK_KINDS
@@ -46,6 +46,7 @@ def _find_unreadable(study: Study) -> Iterator[Finding]:
             " at them.",
             "Restore the files, or prepare the data set again without them.",
             cut_list([f"{i}: {reason}" for i, reason in study.unreadable.items()], 4),
+            tuple(study.unreadable),
             weight=90.0,
         )
 
@@ -78,9 +79,11 @@ def _find_suspects(study: Study) -> Iterator[Finding]:
             "Defects can hardly show on them.",
             "Look at them under Suspects, and leave out what is no strip.",
             cut_list([f"{s.image_id}: {s.reason}" for s in strange], 3),
+            tuple(s.image_id for s in strange),
             weight=0.9,
         )
-    far = len(study.suspects) - len(strange)
+    others = tuple(s.image_id for s in study.suspects if not s.strange)
+    far = len(others)
     if far:
         yield Finding(
             "note",
@@ -91,6 +94,8 @@ def _find_suspects(study: Study) -> Iterator[Finding]:
             "In brightness, contrast or sharpness they lie beyond three times the quartiles'"
             " distance.",
             "Look at the first of them under Suspects: a lamp, the lens, or another steel.",
+            name_images(others),
+            others,
             weight=far / max(1, len(study.statistics)),
         )
 
@@ -104,6 +109,7 @@ def _find_steel(study: Study) -> Iterator[Finding]:
     border = (table["border_left"] + table["border_right"]).to_numpy(dtype=np.float64)
     wide = (border / widths >= _WIDE_BORDER) & (border < widths)
     if wide.any():
+        ids = tuple(table["id"][wide])
         yield Finding(
             "note",
             "border",
@@ -115,10 +121,13 @@ def _find_steel(study: Study) -> Iterator[Finding]:
             f" {format_number(float(np.median(border[wide])))} px.",
             "Nothing, as long as production images have it too: `stripsight data compare` shows"
             " whether they do.",
+            name_images(ids),
+            ids,
             weight=float(wide.mean()),
         )
     checker = table["checker"].to_numpy() >= CHECKER
     if checker.any():
+        ids = tuple(table["id"][checker])
         yield Finding(
             "note",
             "checker plate",
@@ -128,6 +137,8 @@ def _find_steel(study: Study) -> Iterator[Finding]:
             f"{format_quantity(int(checker.sum()), 'image')} show a regular pattern, such as"
             " checker plate. It is no defect, but a network that met little of it may call it one.",
             "See that every part of the split holds some, and look at their errors apart.",
+            name_images(ids),
+            ids,
             weight=float(checker.mean()) / 2,
         )
 
@@ -173,7 +184,7 @@ def _find_undrawn(study: Study) -> Iterator[Finding]:
 def _find_look_alikes(study: Study) -> Iterator[Finding]:
     if not study.links:
         return
-    images = {i for link in study.links for i in (link.first, link.second)}
+    images = sorted({i for link in study.links for i in (link.first, link.second)})
     share = len(images) / study.counts.images
     split = study.parts.split if study.parts else None
     leaks = study.parts is not None and bool(study.parts.leaks)
@@ -196,5 +207,6 @@ def _find_look_alikes(study: Study) -> Iterator[Finding]:
             for kind in LINK_KINDS
             if (count := sum(link.kind == kind for link in study.links))
         ),
+        tuple(images),
         weight=max(0.5, 10 * share),
     )

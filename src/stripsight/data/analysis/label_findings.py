@@ -11,6 +11,7 @@ from stripsight.data.analysis.finding import (
     compute_f1_half_width,
     cut_list,
     name_class,
+    name_images,
 )
 from stripsight.data.analysis.split_advice import advise_folds
 from stripsight.data.analysis.study import Study
@@ -59,7 +60,8 @@ def _find_missing_images(study: Study) -> Iterator[Finding]:
         "The annotation file names them, and the source did not hold them: their defects are in no"
         " figure of this page and in no training.",
         "Look for them in the source (an incomplete archive, another folder), and prepare again.",
-        cut_list(missing),
+        name_images(missing),
+        tuple(missing),
         weight=95.0 * share,
     )
 
@@ -82,6 +84,8 @@ def _find_missing_labels(study: Study) -> Iterator[Finding]:
         return
     if unlabelled:
         share = unlabelled / counts.images
+        table = study.dataset.images
+        unknown = tuple(str(i) for i in table["id"][~table["labelled"].astype(bool)])
         yield Finding(
             "look" if share > 0.1 else "note",
             "unlabelled",
@@ -91,6 +95,8 @@ def _find_missing_labels(study: Study) -> Iterator[Finding]:
             "They take no part in training, and only the figures on light and look-alikes count"
             " them: a missing annotation does not mean that the steel is clean.",
             "Annotate them, or leave them out on purpose.",
+            name_images(unknown),
+            unknown,
             weight=share,
         )
     if not counts.clean:
@@ -259,6 +265,7 @@ def _find_conflicts(study: Study) -> Iterator[Finding]:
             " is wrong: no network can agree with both, and the score has a ceiling.",
             "Decide each group in the pictures under Look-alikes and correct the label.",
             cut_list([" and ".join(c.images[:3]) for c in study.conflicts]),
+            tuple(i for c in study.conflicts for i in c.images),
             weight=float(len(study.conflicts)),
         )
 
@@ -275,6 +282,7 @@ def _find_broken_masks(study: Study) -> Iterator[Finding]:
             "They are counted as labels and drawn nowhere.",
             "Run `stripsight data check` for the whole list, and prepare the data set again.",
             cut_list([f"{d.image_id}, class {d.class_id}: {d.reason}" for d in damaged], 3),
+            tuple(d.image_id for d in damaged),
             weight=50.0,
         )
     if empty:
@@ -287,5 +295,6 @@ def _find_broken_masks(study: Study) -> Iterator[Finding]:
             "The class is said to be there, and nothing is drawn.",
             "Draw the defect, or remove the annotation.",
             cut_list([f"{image_id}, class {class_id}" for image_id, class_id in empty]),
+            tuple(image_id for image_id, _ in empty),
             weight=2.0,
         )

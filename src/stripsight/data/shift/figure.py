@@ -1,12 +1,15 @@
 """The picture of a comparison: the distribution of each statistic in both sets, one over the other.
 
-A is a filled area and B a line, so that they stay apart in grey print.
+A is a filled area and B a line, so that they stay apart in grey print. What most images have none
+of (borders, saturation) is drawn for those that have any, and the others are counted in words: one
+bar of zeros would leave nothing else to be seen. Shares of pixels span decades: they stand on a log
+scale.
 """
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from stripsight.data.shift.comparison import Comparison, StatisticShift
 from stripsight.data.shift.report import TITLES, describe_verdict
@@ -16,7 +19,9 @@ from stripsight.reporting.quantities import format_number
 
 _B = "#b34700"  # dark orange: 5:1 on white, and darker than A's area in grey print
 _AREA = "#b9cad8"
-_HEAD, _ROW, _PLOT = 62.0, 126.0, 64.0
+_HEAD, _ROW, _PLOT = 62.0, 142.0, 64.0
+_SKIPS_ZERO = frozenset({"border_left", "border_right", "saturated"})
+_LOG = frozenset({"saturated"})
 _BINS = 24
 
 FloatArray = npt.NDArray[np.float64]
@@ -36,7 +41,8 @@ def draw_comparison(comparison: Comparison) -> Plot:
             verdict = f"PSI {shift.stability.psi:.2f}, {describe_verdict(shift)}"
             write(sheet, left, top + 8, shorten(TITLES[shift.name], width), color=INK)
             write(sheet, left, top + 24, shorten(verdict, width), color=MUTED, fontsize=TYPE - 1)
-            _draw_statistic(canvas.add_axes(left, top + 34, width, _PLOT), shift)
+            counted = _draw_statistic(canvas.add_axes(left, top + 50, width, _PLOT), shift)
+            write(sheet, left, top + 40, counted, color=MUTED, fontsize=TYPE - 1)
         return canvas.save()
 
 
@@ -58,21 +64,29 @@ def _shorten_start(text: str, points: float) -> str:
     return shorten(text[::-1], points)[::-1]
 
 
-def _draw_statistic(axes: Axes, shift: StatisticShift) -> None:
+def _draw_statistic(axes: Axes, shift: StatisticShift) -> str:
+    """Draw it; returns what is counted in words: images that are not drawn, or the highest bar."""
     a, b = (values[~np.isnan(values)] for values in (shift.values_a, shift.values_b))
     axes.set_yticks([])
+    counted = ""
+    if shift.name in _SKIPS_ZERO:
+        counted = f"none: {(a == 0).sum():,} of A, {(b == 0).sum():,} of B"
+        a, b = a[a > 0], b[b > 0]
     both = np.concatenate([a, b])
     if not both.size:
         axes.set_xticks([])
         axes.text(0.5, 0.5, "none has one", transform=axes.transAxes, ha="center", color=MUTED)
-        return
+        return counted
     whole = bool((both == both.round()).all())
-    edges = _choose_edges(both)
+    edges = 10 ** _choose_edges(np.log10(both)) if shift.name in _LOG else _choose_edges(both)
+    highest, of = 0, "A"
     for values, is_b in ((a, False), (b, True)):
         if not values.size:
             continue
         counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
         shares = counts / len(values)
+        if counts.max() > highest:
+            highest, of = int(counts.max()), "B" if is_b else "A"
         if is_b:
             axes.stairs(shares, edges, color=_B, linewidth=2.2)
         else:
@@ -80,9 +94,14 @@ def _draw_statistic(axes: Axes, shift: StatisticShift) -> None:
             axes.stairs(shares, edges, color=STEEL, linewidth=1.2)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
+    if shift.name in _LOG:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=4))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value)))
+    return counted or f"highest bar: {highest:,} images of {of}"
 
 
 def _choose_edges(values: FloatArray) -> FloatArray:

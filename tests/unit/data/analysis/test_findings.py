@@ -114,7 +114,8 @@ def test_annotated_images_that_are_missing(make_prepared, missing, level):
     found = find(study(dataset), "missing images")
     assert (found.number, found.level) == (str(missing), level)
     assert found.unit.startswith(f"of {150 + missing} annotated images")
-    assert found.details == tuple(names)
+    assert found.details == (", ".join(names),)
+    assert found.images == tuple(names)
 
 
 def test_alike_classes_are_no_imbalance(make_prepared):
@@ -153,6 +154,9 @@ def test_a_wide_border_and_checker_plate(balanced):
     some = replace(whole, statistics=statistics)
     assert find(some, "border").number == "25.0 %"
     assert find(some, "checker plate").number == "12.5 %"
+    border = find(some, "border")
+    assert border.images == tuple(whole.statistics["id"][:6])
+    assert border.details == (f"{', '.join(border.images[:3])}, and 3 more in analysis.json",)
 
 
 def test_shrinking_makes_defects_tiny(make_prepared):
