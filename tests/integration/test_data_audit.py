@@ -120,6 +120,7 @@ def test_from_predictions_to_corrected_labels_and_back(
     assert run_command(["data", "reviews", str(root)]) == 0
     printed = capsys.readouterr().out
     assert "  0018.png  left out of the data set\n" in printed
+    assert len(re.findall(": label (?:added, without a mask|removed.*)$", printed, re.M)) == 3
     assert "1 review of" in printed
     assert "in force, 0 undone" in printed
     assert run_command(["data", "check", str(root)]) == 0

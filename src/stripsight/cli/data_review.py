@@ -115,9 +115,10 @@ def list_reviews(
 def _describe_change(change: "Change") -> str:
     if change.class_name is None:
         return f"{change.image}  left out of the data set"
+    drawn = f" with its {change.was}" if change.was in {"mask", "box"} else ""
     done = {
-        "keep": "no label, confirmed" if change.was == "none" else f"{change.was} label confirmed",
-        "remove": f"{change.was} label removed",
+        "keep": "confirmed as absent" if change.was == "none" else "label confirmed",
+        "remove": f"label removed{drawn}",
         "add": "label added, without a mask",
     }[change.decision]
     return f"{change.image}  {change.class_name}: {done}"

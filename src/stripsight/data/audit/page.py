@@ -134,7 +134,7 @@ def _show_suspects(
             pictures.append(item)
         report_progress(number, len(shown))
     gallery = Gallery(
-        "The number is that of the row in review.csv",
+        "Numbered as in the column number of review.csv",
         pictures,
         "Outlined is what is labelled. Answer remove where a class that is labelled is not there,"
         " add where one that is not labelled is there.",
