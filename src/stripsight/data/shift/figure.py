@@ -2,8 +2,8 @@
 
 A is a filled area and B a line, so that they stay apart in grey print. What most images have none
 of (borders, saturation) is drawn for those that have any, and the others are counted in words: one
-bar of zeros would leave nothing else to be seen. Shares of pixels span decades: they stand on a log
-scale.
+bar of zeros would leave nothing else to be seen. Saturation and sharpness span decades: they stand
+on a log scale. Heights are shares of the whole set.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ _B = "#b34700"  # dark orange: 5:1 on white, and darker than A's area in grey pr
 _AREA = "#b9cad8"
 _HEAD, _ROW, _PLOT = 62.0, 142.0, 64.0
 _SKIPS_ZERO = frozenset({"border_left", "border_right", "saturated"})
-_LOG = frozenset({"saturated"})
+_LOG = frozenset({"saturated", "sharpness"})
 _BINS = 24
 
 FloatArray = npt.NDArray[np.float64]
@@ -68,7 +68,7 @@ def _draw_statistic(axes: Axes, shift: StatisticShift) -> str:
     """Draw it; returns what is counted in words: images that are not drawn, or the highest bar."""
     a, b = (values[~np.isnan(values)] for values in (shift.values_a, shift.values_b))
     axes.set_yticks([])
-    counted = ""
+    counted, sizes = "", (len(a), len(b))
     if shift.name in _SKIPS_ZERO:
         counted = f"none: {(a == 0).sum():,} of A, {(b == 0).sum():,} of B"
         a, b = a[a > 0], b[b > 0]
@@ -78,15 +78,18 @@ def _draw_statistic(axes: Axes, shift: StatisticShift) -> str:
         axes.text(0.5, 0.5, "none has one", transform=axes.transAxes, ha="center", color=MUTED)
         return counted
     whole = bool((both == both.round()).all())
-    edges = 10 ** _choose_edges(np.log10(both)) if shift.name in _LOG else _choose_edges(both)
-    highest, of = 0, "A"
+    is_log = shift.name in _LOG and bool((both > 0).any())
+    edges = 10 ** _choose_edges(np.log10(both[both > 0])) if is_log else _choose_edges(both)
+    highest, tallest = 0.0, ""
     for values, is_b in ((a, False), (b, True)):
+        size = sizes[is_b]
         if not values.size:
             continue
         counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
-        shares = counts / len(values)
-        if counts.max() > highest:
-            highest, of = int(counts.max()), "B" if is_b else "A"
+        shares = counts / size
+        if shares.max() > highest:
+            highest = float(shares.max())
+            tallest = f"highest: {counts.max():,} images of {'B' if is_b else 'A'}"
         if is_b:
             axes.stairs(shares, edges, color=_B, linewidth=2.2)
         else:
@@ -94,14 +97,14 @@ def _draw_statistic(axes: Axes, shift: StatisticShift) -> str:
             axes.stairs(shares, edges, color=STEEL, linewidth=1.2)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
-    if shift.name in _LOG:
+    if is_log:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(numticks=4))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value)))
-    return counted or f"highest bar: {highest:,} images of {of}"
+    return counted or tallest
 
 
 def _choose_edges(values: FloatArray) -> FloatArray:

@@ -179,6 +179,18 @@ def test_what_is_no_set_of_images_is_refused(make_prepared, tmp_path, given, err
         open_image_set(given.format(root=dataset.root, empty=tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_figures_of_flat_images_are_drawn(tmp_path, level):
+    for name, size in (("a", 8), ("b", 9)):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            grey = np.full((size, 20 + number), level, np.uint8)
+            Image.fromarray(grey).save(tmp_path / name / f"{number}.png")
+    result = compare(tmp_path / "a", tmp_path / "b", workers=1)
+    assert shift_of(result, "sharpness").values_a.max() == 0
+    draw_comparison(result)
+
+
 def test_the_figure_is_a_png_of_its_size(make_folder):
     result = compare(make_folder("a", 10, seed=0), make_folder("b" * 200, 10, seed=1))
     plot = draw_comparison(result)
