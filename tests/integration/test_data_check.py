@@ -161,7 +161,7 @@ def test_fault_is_found_and_named(check, root, images, fault):
     found = [f for f in report["findings"] if f["kind"] == kind and where in f["where"]]
     assert found, report["findings"]
     assert all(f["severity"] == "error" for f in found)
-    assert f"the check found {report['errors']} errors" in error
+    assert f"the check found {report['errors']} error" in error
 
 
 def test_identical_images_in_two_groups(check, root, images):

@@ -61,10 +61,8 @@ def duplicates(
     if len(conflicts) > _SHOWN:
         typer.echo(f"  ... and {len(conflicts) - _SHOWN:,} more (--json lists all)")
     typer.echo(f"written to {dataset / LINKS_FILE}")
-    typer.echo(
-        f"next: stripsight data analyze {dataset} (shows them as pictures); `data split` keeps"
-        " them on one side"
-    )
+    use = " (shows them as pictures); `data split` keeps them on one side" if links else ""
+    typer.echo(f"next: stripsight data analyze {dataset}{use}")
 
 
 def _build_table(prepared: "PreparedDataset", links: Sequence["Link"]) -> "Table":

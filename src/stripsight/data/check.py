@@ -87,8 +87,9 @@ class CheckReport:
         reviews = f", {format_quantity(self.reviews, 'review')}" if self.reviews else ""
         lines.append(
             f"{self.root}: {self.images:,} images, {self.annotations:,} annotations (one per image"
-            f" and class), {self.splits} split files{reviews}; {self.errors:,} errors,"
-            f" {self.warnings:,} warnings"
+            f" and class), {format_quantity(self.splits, 'split file')}{reviews};"
+            f" {format_quantity(self.errors, 'error')},"
+            f" {format_quantity(self.warnings, 'warning')}"
         )
         return "\n".join(lines)
 
@@ -283,4 +284,6 @@ def raise_on_errors(report: CheckReport) -> None:
         DatasetError: the report holds an error.
     """
     if report.errors:
-        raise DatasetError(f"{report.root}: the check found {report.errors:,} errors")
+        raise DatasetError(
+            f"{report.root}: the check found {format_quantity(report.errors, 'error')}"
+        )
