@@ -20,12 +20,14 @@ from stripsight.reporting.quantities import (
 
 _WIDE_BORDER = 0.1
 _TINY_SHARE = 0.05
+_MISSING = 0.01
 _MANY_ALIKE = 0.05
 
 
 def find_in_images(study: Study) -> Iterator[Finding]:
     """Findings on files, light, sizes and look-alikes, in no special order."""
     yield from _find_unreadable(study)
+    yield from _find_missing_images(study)
     yield from _find_sizes(study)
     yield from _find_suspects(study)
     yield from _find_steel(study)
@@ -49,6 +51,27 @@ def _find_unreadable(study: Study) -> Iterator[Finding]:
             tuple(study.unreadable),
             weight=90.0,
         )
+
+
+def _find_missing_images(study: Study) -> Iterator[Finding]:
+    missing = [str(name) for name in study.dataset.reconciliation.get("missing_images", ())]
+    if not missing:
+        return
+    annotated = len(missing) + study.dataset.annotations["image_id"].nunique()
+    share = len(missing) / annotated
+    yield Finding(
+        "serious" if share > _MISSING else "look",
+        "missing images",
+        "Annotated images are missing",
+        format_count(len(missing)),
+        f"of {format_quantity(annotated, 'annotated image')} ({format_share(share)})",
+        "The annotation file names them, and the source did not hold them: their defects are in no"
+        " figure of this page and in no training.",
+        "Look for them in the source (an incomplete archive, another folder), and prepare again.",
+        name_images(missing),
+        tuple(missing),
+        weight=95.0 * share,
+    )
 
 
 def _find_sizes(study: Study) -> Iterator[Finding]:
@@ -194,7 +217,9 @@ def _find_look_alikes(study: Study) -> Iterator[Finding]:
         "look-alikes",
         "Images that show the same steel",
         format_count(len(images)),
-        f"of {format_quantity(study.counts.images, 'image')} ({format_share(share)})",
+        f"of {format_quantity(study.counts.images, 'image')} ({format_share(share)})".replace(
+            " %", "\u00a0%"
+        ),
         "Split by chance, the test holds what the network has seen in training, and every figure"
         " flatters." + (f" Split {split.name} does so." if split and leaks else ""),
         f"Split with {suggest_split(study.dataset.root, split)}, which"

@@ -24,17 +24,15 @@ from stripsight.reporting.quantities import (
 )
 
 _HOPELESS, _WIDE = 0.15, 0.08
-_IMBALANCED = 9.0  # negatives for each positive: a prevalence of a tenth
-_RARE_AMONG_CLASSES = 0.5
+_IMBALANCED = 5.0
+_RARE = 0.5
 _POS_WEIGHT_LIMIT = 20.0  # the default of loss.pos_weight_limit
-_MISSING = 0.01
 _MET_BY_CHANCE = 5.0
 _LISTED_WEIGHTS = 12
 
 
 def find_in_labels(study: Study) -> Iterator[Finding]:
     """Findings on labels and classes, in no special order."""
-    yield from _find_missing_images(study)
     yield from _find_missing_labels(study)
     if study.counts.labelled:
         yield from _find_absent_classes(study)
@@ -43,27 +41,6 @@ def find_in_labels(study: Study) -> Iterator[Finding]:
         yield from _find_strangers(study)
     yield from _find_conflicts(study)
     yield from _find_broken_masks(study)
-
-
-def _find_missing_images(study: Study) -> Iterator[Finding]:
-    missing = [str(name) for name in study.dataset.reconciliation.get("missing_images", ())]
-    if not missing:
-        return
-    annotated = len(missing) + study.dataset.annotations["image_id"].nunique()
-    share = len(missing) / annotated
-    yield Finding(
-        "serious" if share > _MISSING else "look",
-        "missing images",
-        "Annotated images are missing",
-        format_count(len(missing)),
-        f"of {format_quantity(annotated, 'annotated image')} ({format_share(share)})",
-        "The annotation file names them, and the source did not hold them: their defects are in no"
-        " figure of this page and in no training.",
-        "Look for them in the source (an incomplete archive, another folder), and prepare again.",
-        name_images(missing),
-        tuple(missing),
-        weight=95.0 * share,
-    )
 
 
 def _find_missing_labels(study: Study) -> Iterator[Finding]:
@@ -191,12 +168,15 @@ def _find_imbalance(study: Study) -> Iterator[Finding]:
         suggest_pos_weight(train.classes[c.name], train.images) if train else c.pos_weight
         for c in study.counts.classes
     ]
-    # Against the other classes too: in a set of one class an image each is far from half.
-    fewest = _RARE_AMONG_CLASSES * median(c.images for c in study.counts.classes)
+    # Against the others too: of six alike classes, one an image, each has five times its images
+    # without it, and yet none is rarer than another.
+    images = [c.images for c in study.counts.classes]
+    usual, most = median(images), max(study.counts.clean, *images)
     heavy = [
         (weight, c)
         for weight, c in zip(weights, study.counts.classes, strict=True)
-        if weight is not None and (weight > _IMBALANCED or c.images < fewest)
+        if weight is not None
+        and (c.images < _RARE * usual or (weight >= _IMBALANCED and c.images < _RARE * most))
     ]
     if not heavy:
         return

@@ -118,9 +118,10 @@ def test_annotated_images_that_are_missing(make_prepared, missing, level):
     assert found.images == tuple(names)
 
 
-def test_alike_classes_are_no_imbalance(make_prepared):
-    classes = tuple(f"kind_{n}" for n in range(6))
-    dataset = make_prepared([label(n % 6 + 1) for n in range(60)], classes=classes)
+@pytest.mark.parametrize("count", [6, 12])
+def test_alike_classes_are_no_imbalance(make_prepared, count):
+    classes = tuple(f"kind_{n}" for n in range(count))
+    dataset = make_prepared([label(n % count + 1) for n in range(60)], classes=classes)
     assert find(study(dataset), "imbalance") is None
 
 
