@@ -110,17 +110,25 @@ def test_running_again_stores_the_same_bytes(dataset):
     assert stored[0] == stored[1]
 
 
-def test_unreadable_image_is_named_and_the_rest_compared(dataset, capsys):
+def test_a_search_that_missed_an_image_is_not_stored(dataset, capsys):
+    assert run_command(["data", "duplicates", str(dataset)]) == 0
+    stored = (dataset / "links.parquet").read_bytes()
     manifest = json.loads((dataset / "dataset.json").read_text())
     copied = dataset / "pictures"
     shutil.copytree(manifest["image_root"], copied)
     manifest["image_root"] = str(copied)
     (dataset / "dataset.json").write_text(json.dumps(manifest))
     (copied / "b1.jpg").write_bytes(b"no image")
-    assert run_command(["data", "duplicates", str(dataset)]) == 0
-    printed = capsys.readouterr().out
-    assert "not compared: b1.jpg" in printed
-    assert "4 links among 10 images" in printed
+    capsys.readouterr()
+    assert run_command(["data", "duplicates", str(dataset)]) == 1
+    assert "1 of 10 images cannot be read, the first is b1.jpg" in capsys.readouterr().err
+    assert (dataset / "links.parquet").read_bytes() == stored
+    (dataset / "links.parquet").unlink()
+    # Nor may a split call itself verified then.
+    assert run_command(["data", "split", str(dataset), "--name", "s"]) == 1
+    assert not (dataset / "splits" / "s.csv").exists()
+    assert run_command(["data", "analyze", str(dataset), "--out", str(dataset / "report")]) == 0
+    assert not (dataset / "links.parquet").exists()
 
 
 def test_check_finds_what_was_changed_and_a_new_search_mends_it(dataset, capsys):

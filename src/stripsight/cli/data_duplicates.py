@@ -24,12 +24,17 @@ def duplicates(
     """Find images that show the same: copies, re-encoded, behind a text box, overlapping frames.
 
     The links and the groups that follow from them are stored in the data set; splits keep groups on
-    one side. Images that cannot be read are named and left out.
+    one side. Where an image cannot be read nothing is stored: the search would pass for whole.
     """
     from stripsight.cli.progress import show_progress
     from stripsight.cli.terminal import print_json, print_table
     from stripsight.data.lookalikes.duplicates import find_links
-    from stripsight.data.lookalikes.links import LINKS_FILE, find_conflicts, save_links
+    from stripsight.data.lookalikes.links import (
+        LINKS_FILE,
+        check_all_read,
+        find_conflicts,
+        save_links,
+    )
     from stripsight.data.prepared import load_prepared
     from stripsight.data.statistics.scan import scan_dataset
     from stripsight.log import configure_logging
@@ -39,18 +44,15 @@ def duplicates(
     prepared = load_prepared(dataset)
     with show_progress("scanning") as report:
         scan = scan_dataset(prepared, fingerprints=True, report_progress=report)
+    check_all_read(prepared, scan.unreadable)
     with show_progress("comparing") as report:
         links = find_links(prepared, scan.fingerprints, report_progress=report)
     prepared = save_links(prepared, links)
     conflicts = find_conflicts(prepared, links)
     if as_json:
-        print_json(_to_json(prepared, links, conflicts, scan.unreadable))
+        print_json(_to_json(prepared, links, conflicts))
         return
     print_table(_build_table(prepared, links))
-    for image_id, reason in list(scan.unreadable.items())[:_SHOWN]:
-        typer.echo(f"not compared: {image_id}: {reason}")
-    if len(scan.unreadable) > _SHOWN:
-        typer.echo(f"not compared: ... and {len(scan.unreadable) - _SHOWN:,} more")
     for line in _list_examples(links):
         typer.echo(line)
     found = format_quantity(len(conflicts), "group")
@@ -117,7 +119,6 @@ def _to_json(
     prepared: "PreparedDataset",
     links: Sequence["Link"],
     conflicts: Sequence["Conflict"],
-    unreadable: dict[str, str],
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
@@ -131,5 +132,4 @@ def _to_json(
             dict(zip(conflict.images, map(list, conflict.labels), strict=True))
             for conflict in conflicts
         ],
-        "unreadable": unreadable,
     }

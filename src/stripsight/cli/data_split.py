@@ -126,19 +126,14 @@ def _parse_fractions(text: str) -> list[float]:
 def _search_look_alikes(prepared: "PreparedDataset") -> "PreparedDataset":
     from stripsight.cli.progress import show_progress
     from stripsight.data.lookalikes.duplicates import find_links
-    from stripsight.data.lookalikes.links import save_links
+    from stripsight.data.lookalikes.links import check_all_read, save_links
     from stripsight.data.statistics.scan import scan_dataset
     from stripsight.reporting.quantities import format_quantity
 
     typer.echo("look-alikes of this data set were not searched yet: searching", err=True)
     with show_progress("scanning") as report:
         scan = scan_dataset(prepared, fingerprints=True, report_progress=report)
-    if scan.unreadable:
-        typer.echo(
-            f"cannot be read and not compared: {format_quantity(len(scan.unreadable), 'image')};"
-            f" `stripsight data check {prepared.root}` names them",
-            err=True,
-        )
+    check_all_read(prepared, scan.unreadable)
     with show_progress("comparing") as report:
         links = find_links(prepared, scan.fingerprints, report_progress=report)
     found = format_quantity(len(links), "link")

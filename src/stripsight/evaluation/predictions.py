@@ -117,18 +117,31 @@ def load_predictions(path: Path) -> Predictions:
     try:
         table = pq.read_table(path)
         source = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+        if table.schema.field("id").type not in (pa.string(), pa.large_string()):
+            raise ValueError("its ids are no text")
         names = tuple(
             name.removeprefix("logit_") for name in table.column_names if name.startswith("logit_")
         )
+        labels = _matrix(table, "label", names)
+        if not np.isin(labels, (0, 1)).all():
+            raise ValueError("a label is neither 0 nor 1")
         return Predictions(
             ids=table["id"].to_pylist(),
             class_names=names,
-            labels=_matrix(table, "label", names).astype(np.uint8),
+            labels=labels.astype(np.uint8),
             logits=_matrix(table, "logit", names).astype(np.float32),
             source=source,
         )
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise EvaluationError(f"{path} holds no predictions: {error}") from error
+    except (
+        OSError,
+        LookupError,
+        ValueError,
+        TypeError,
+        RecursionError,
+        pa.ArrowException,
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise EvaluationError(f"{path} holds no predictions: {reason}") from error
 
 
 def _matrix(table: pa.Table, prefix: str, names: tuple[str, ...]) -> npt.NDArray[Any]:

@@ -139,6 +139,9 @@ def _link(
             "comparing look-alikes, pairs", done, total
         ),
     )
+    if scan.unreadable:
+        logger.warning("the look-alikes are not stored: not every image can be read")
+        return dataset, links
     try:
         return save_links(dataset, links), links
     except OSError as error:

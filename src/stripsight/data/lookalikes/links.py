@@ -11,7 +11,7 @@ How look-alikes are found is `duplicates.py`'s business.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
@@ -108,6 +108,24 @@ def save_links(dataset: PreparedDataset, links: Sequence[Link]) -> PreparedDatas
     write_atomically(dataset.root / "images.parquet", data)
     groups = form_groups(dataset.images, links)
     return replace(dataset, images=dataset.images.assign(duplicate_group=groups))
+
+
+def check_all_read(dataset: PreparedDataset, unreadable: Mapping[str, str]) -> None:
+    """Refuse to store a search that did not see every image: it would pass for a whole one.
+
+    Args:
+        dataset: that was scanned.
+        unreadable: reason by image id.
+
+    Raises:
+        DatasetError: an image could not be read.
+    """
+    for image_id, reason in unreadable.items():
+        raise DatasetError(
+            f"{len(unreadable):,} of {len(dataset.images):,} images cannot be read, the first is"
+            f" {image_id} ({reason}): their look-alikes are not known; mend them, or prepare the"
+            " data set again without them"
+        )
 
 
 def load_links(dataset: PreparedDataset) -> tuple[Link, ...] | None:

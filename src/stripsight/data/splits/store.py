@@ -253,8 +253,9 @@ def _replace(temporaries: dict[Path, Path], leftover: Sequence[Path]) -> None:
 def _check_set(folder: Path, fold: Fold) -> None:
     for number in range(1, fold.count + 1):
         path = folder / f"{fold.of}-{number}.csv"
-        record = read_record(path.with_suffix(".json"))
-        if not path.exists() or (record.get("fold") or {}).get("set_hash") != fold.set_hash:
+        other = read_record(path.with_suffix(".json")).get("fold")
+        belongs = isinstance(other, dict) and other.get("set_hash") == fold.set_hash
+        if not path.exists() or not belongs:
             raise SplitError(
                 f"the {fold.count} folds {fold.of!r} are not whole (fold {number}, {path}, is not"
                 " there or not of the set): make them again with --force"

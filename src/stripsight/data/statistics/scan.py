@@ -4,17 +4,21 @@ Each image is decoded once, and of identical files only one. Images that cannot 
 and named; what becomes of them is for the command to say.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pandas as pd
 
 from stripsight.data.lookalikes.fingerprint import Fingerprint
 from stripsight.data.prepared import PreparedDataset
+from stripsight.data.source import read_file
 from stripsight.data.statistics.processes import measure_in_processes
 from stripsight.data.statistics.table import load_statistics, make_statistics_table, save_statistics
 from stripsight.data.statistics.worker import ImageFile, MeasuredImage, UnmeasuredImage, Wanted
+from stripsight.imaging import DEFAULT_LIMITS
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +66,7 @@ def scan_dataset(
     """
     if not fingerprints:
         known = load_statistics(dataset)
-        if known is not None and len(known) == len(dataset.images):
+        if known is not None and len(known) == len(dataset.images) and _are_as_prepared(dataset):
             report_progress(len(known), len(known))
             return Scan(known, {}, {})
     scan = _measure(dataset, Wanted(fingerprint=fingerprints), workers, report_progress)
@@ -71,6 +75,21 @@ def scan_dataset(
     except OSError as error:
         logger.warning("the statistics are not stored (%s); they were taken all the same", error)
     return scan
+
+
+def _are_as_prepared(dataset: PreparedDataset) -> bool:
+    """Whether every file is there with the bytes that were prepared."""
+
+    def is_same(file: str, sha256: str) -> bool:
+        try:
+            data = read_file(dataset.image_root / file, DEFAULT_LIMITS.max_bytes)
+        except OSError:
+            return False
+        return hashlib.sha256(data).hexdigest() == sha256
+
+    # Threads: reading and hashing release the interpreter's lock.
+    with ThreadPoolExecutor() as pool:
+        return all(pool.map(is_same, dataset.images["file"], dataset.images["sha256"]))
 
 
 def _measure(

@@ -14,6 +14,7 @@ from PIL import Image
 from stripsight.data.lookalikes.fingerprint import compute_fingerprint
 from stripsight.data.prepared import save_prepared
 from stripsight.data.statistics import processes as measuring
+from stripsight.data.statistics import scan as scan_module
 from stripsight.data.statistics.measurement import measure_image
 from stripsight.data.statistics.processes import measure_in_processes
 from stripsight.data.statistics.scan import scan_dataset
@@ -86,12 +87,19 @@ def test_identical_files_are_read_once(dataset):
     assert scan.fingerprints["005.jpg"] is scan.fingerprints["000.jpg"]
 
 
-def test_statistics_of_the_same_files_are_used_again(dataset):
+def test_statistics_of_the_same_files_are_used_again(dataset, monkeypatch):
     first = scan_dataset(dataset, fingerprints=False).statistics
-    path_of(dataset, 0).unlink()  # nothing is read: the stored numbers stand
-    again = scan_dataset(dataset, fingerprints=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(scan_module, "measure_in_processes", None)  # would fail if called
+        again = scan_dataset(dataset, fingerprints=False)
     pd.testing.assert_frame_equal(first, again.statistics)
-    assert list(scan_dataset(dataset, fingerprints=True).unreadable) == ["000.jpg"]
+
+
+def test_stored_statistics_do_not_hide_images_that_are_gone_or_changed(dataset):
+    scan_dataset(dataset, fingerprints=False)
+    path_of(dataset, 0).unlink()
+    path_of(dataset, 4).write_bytes(b"no image")
+    assert list(scan_dataset(dataset, fingerprints=False).unreadable) == ["000.jpg", "004.jpg"]
 
 
 def test_other_bytes_are_measured_again(dataset):
