@@ -182,6 +182,19 @@ def test_a_filled_in_sheet_is_not_written_over(
     assert (out / "review.csv").read_text() == "my own notes"
 
 
+def test_an_audit_is_not_written_among_other_things(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_predictions(load_prepared(root), tmp_path / "predictions.parquet")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    words = ["data", "audit", str(root), "--predictions", str(file), "--out", str(other)]
+    assert run_command(words) == 2
+    assert "holds other things (thesis.txt)" in capsys.readouterr().err
+    assert [path.name for path in other.iterdir()] == ["thesis.txt"]
+
+
 def test_a_real_runs_predictions_are_taken_and_a_review_ends_them(
     tiny_run: Path, tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

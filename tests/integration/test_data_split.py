@@ -89,6 +89,17 @@ def test_folds_test_every_image_once(root, split):
     assert run_command(["data", "check", str(root)]) in (0, 1)
 
 
+@pytest.mark.parametrize("fold", ["x", -1, [1], {}])
+def test_a_damaged_fold_record_is_a_finding(root, split, capsys, fold):
+    split("--name", "cv", "--scheme", "kfold", "--folds", "3")
+    path = root / "splits" / "cv-1.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"fold": fold}))
+    capsys.readouterr()
+    assert run_command(["data", "check", str(root)]) == 1
+    assert "cv-2" in capsys.readouterr().out
+
+
 def test_an_existing_name_is_refused_without_force(root, split):
     split("--name", "mine")
     before = (root / "splits" / "mine.csv").read_bytes()

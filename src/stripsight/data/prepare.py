@@ -218,7 +218,7 @@ def _fill(
     record_images(marker, own)
     (root / "dataset.json").unlink(missing_ok=True)
     for split in (root / "splits").glob("*.*"):
-        if split.suffix in {".csv", ".json"}:
+        if split.suffix in {".csv", ".json"} and not split.is_dir():
             split.unlink()
     remove_reviews(root)
     for derived in (LINKS_FILE, STATISTICS_FILE):

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 from sklearn import metrics as reference
@@ -17,7 +19,12 @@ from stripsight.evaluation.decisions import (
     save_decisions,
 )
 from stripsight.evaluation.judgement import judge
-from stripsight.evaluation.predictions import Predictions, load_predictions, save_predictions
+from stripsight.evaluation.predictions import (
+    _METADATA_KEY,
+    Predictions,
+    load_predictions,
+    save_predictions,
+)
 from stripsight.evaluation.table import build_table
 
 NAMES = ("pits", "[/lines]", "never seen")
@@ -124,3 +131,25 @@ def test_the_table_sums_no_classes_and_warns_of_validation(part: str) -> None:
     macro = next(line for line in text.splitlines() if "macro" in line)
     assert len(macro.split()) == 1 + 5
     assert ("look better than they are" in text) == (part == "validation")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("label_a", [0.7, 1.0]), ("label_a", [256, 1]), ("id", [["x"], ["y"]])],
+)
+def test_a_table_of_other_things_holds_no_predictions(
+    tmp_path: Path, column: str, value: list[object]
+) -> None:
+    columns = {"id": ["x", "y"], "label_a": [0, 1], "logit_a": [0.0, 1.0], column: value}
+    table = pa.table(columns).replace_schema_metadata({_METADATA_KEY: "{}"})
+    pq.write_table(table, tmp_path / "p.parquet")
+    with pytest.raises(EvaluationError, match="holds no predictions"):
+        load_predictions(tmp_path / "p.parquet")
+
+
+def test_metadata_nested_without_end_is_refused(tmp_path: Path) -> None:
+    table = pa.table({"id": ["x"], "label_a": [0], "logit_a": [0.0]})
+    deep = table.replace_schema_metadata({_METADATA_KEY: "[" * 100_000})
+    pq.write_table(deep, tmp_path / "p.parquet")
+    with pytest.raises(EvaluationError, match="holds no predictions"):
+        load_predictions(tmp_path / "p.parquet")

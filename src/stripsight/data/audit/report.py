@@ -17,6 +17,7 @@ from stripsight.data.audit.sheet import format_sheet
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.reviews.sheet import name_version, read_sheet
 from stripsight.errors import DataError
+from stripsight.reporting.folder import check_report_folder
 from stripsight.reporting.quantities import format_quantity
 
 SCHEMA_VERSION = 1
@@ -129,11 +130,13 @@ def leave_out_decided(audit: Audit, dataset: PreparedDataset) -> tuple[Audit, in
 
 
 def check_sheet_is_free(out: Path, dataset: PreparedDataset) -> None:
-    """Refuse a folder whose sheet holds decisions that were not applied.
+    """Refuse a folder of other things, or whose sheet holds decisions that were not applied.
 
     Raises:
-        DataError: it does, or it is no sheet.
+        UsageError: the folder holds what is no audit.
+        DataError: the sheet holds such decisions, or is no sheet.
     """
+    check_report_folder(out, numbers=RECORD, key="suspects", others=(PAGE, SHEET))
     path = out / SHEET
     try:
         data = path.read_bytes()
