@@ -129,7 +129,7 @@ def time_analysis(folder: Path) -> dict[str, float]:
     for name in ("links.parquet", "statistics.parquet"):
         (folder / name).unlink(missing_ok=True)
     start = time.perf_counter()
-    marks = {"scanning": start, "comparing": start}
+    marks = {"scanning images": start, "comparing look-alikes, pairs": start}
 
     def note(what: str, done: int, total: int) -> None:
         marks[what] = time.perf_counter()
@@ -143,8 +143,8 @@ def time_analysis(folder: Path) -> dict[str, float]:
     links, defects = len(study.links), len(study.defects.table)
     print(f"{links:,} links, {defects:,} defects, page {size / 1e6:.1f} MB")
     return {
-        "scan": marks["scanning"] - start,
-        "look-alikes": max(0.0, marks["comparing"] - marks["scanning"]),
+        "scan": marks["scanning images"] - start,
+        "look-alikes": max(0.0, marks["comparing look-alikes, pairs"] - marks["scanning images"]),
         "counting": studied - max(marks.values()),
         "drawing and writing": end - studied,
         "in all": end - start,
