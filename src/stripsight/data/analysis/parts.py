@@ -9,13 +9,12 @@ from stripsight.data.prepared import PreparedDataset
 from stripsight.data.shift.comparison import COMPARED, compare_statistic, join_groups
 from stripsight.data.shift.stability import MODERATE, Stability, choose_bin_count, compute_psi
 from stripsight.data.splits.balance import Balance, measure_balance
+from stripsight.data.splits.choice import DEFAULT_SPLIT
 from stripsight.data.splits.leaks import Leak, find_leaks
 from stripsight.data.splits.listing import list_splits
 from stripsight.data.splits.partition import Split
 from stripsight.data.splits.store import load_split
 from stripsight.data.splits.stratify import PARTS
-
-DEFAULT_SPLIT = "holdout"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from stripsight.data.analysis.parts import Parts, describe_parts, find_split_nam
 from stripsight.data.lookalikes.duplicates import find_links
 from stripsight.data.lookalikes.links import Conflict, Link, find_conflicts, load_links, save_links
 from stripsight.data.prepared import PreparedDataset
-from stripsight.data.splits.listing import describe_absence
+from stripsight.data.splits.listing import describe_absence, is_listed
 from stripsight.data.splits.store import load_split
 from stripsight.data.statistics.scan import Scan, scan_dataset
 from stripsight.errors import SplitError
@@ -92,8 +92,8 @@ def study_dataset(
     """
     if split is not None:
         # A wrong name is said before the long scan.
-        if (why := describe_absence(dataset.root, split)) is not None:
-            raise SplitError(why)
+        if not is_listed(dataset.root, split):
+            raise SplitError(describe_absence(dataset.root, split))
         load_split(dataset, split, leaks="ignore")
     known = load_links(dataset)
     scan = scan_dataset(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stripsight.data.prepared import PreparedDataset, load_prepared
 from stripsight.data.source import FolderTree, check_is_text, is_image
-from stripsight.data.splits.listing import describe_absence
+from stripsight.data.splits.listing import describe_absence, is_listed
 from stripsight.data.splits.store import PARTS, load_split
 from stripsight.data.statistics.worker import ImageFile
 from stripsight.errors import DataError, SplitError, UsageError
@@ -82,8 +82,8 @@ def _take_part(given: str) -> ImageSet:
         raise UsageError(
             f"{given} names no part: {root}:{words.strip('/')}/{PARTS[0]}, for example"
         )
-    if (why := describe_absence(Path(root), name)) is not None:
-        raise SplitError(why)
+    if not is_listed(Path(root), name):
+        raise SplitError(describe_absence(Path(root), name))
     if part not in PARTS:
         raise UsageError(f"{part} is no part of {name}: {', '.join(PARTS)}")
     dataset = load_prepared(root)

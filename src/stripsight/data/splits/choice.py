@@ -1,14 +1,12 @@
 """The split that a training takes: the stored one, or a holdout made on the spot."""
 
-import difflib
 import logging
-import shlex
 from collections.abc import Sequence
 from typing import Literal
 
 from stripsight.data.lookalikes.links import load_links
 from stripsight.data.prepared import PreparedDataset
-from stripsight.data.splits.files import find_set
+from stripsight.data.splits.listing import describe_absence
 from stripsight.data.splits.partition import Split, make_split
 from stripsight.data.splits.store import is_stored, load_split, save_split
 from stripsight.errors import SplitError
@@ -55,7 +53,7 @@ def take_split(
             )
         return split
     if name != DEFAULT_SPLIT:
-        raise SplitError(_describe_absence(dataset, name))
+        raise SplitError(describe_absence(dataset.root, name, also=[DEFAULT_SPLIT]))
     split = make_split(dataset, name, fractions=fractions, seed=seed)
     if load_links(dataset) is None:
         logger.warning(
@@ -69,22 +67,3 @@ def take_split(
     except OSError as error:
         logger.warning("split %r is not stored (%s); kept in memory", split.name, error)
     return split
-
-
-def _describe_absence(dataset: PreparedDataset, name: str) -> str:
-    """Why a name gives no split: it is that of a set of folds, or of nothing that is stored."""
-    folder = dataset.root / "splits"
-    stored = sorted(path.stem for path in folder.glob("*.csv"))
-    folds = [one for one in stored if find_set(folder / f"{one}.json") == name]
-    if folds:
-        return (
-            f"split {name!r} is a set of {len(folds)} folds: take one of them, such as"
-            f" data.split={name}-1"
-        )
-    nearest = difflib.get_close_matches(name, {*stored, DEFAULT_SPLIT})
-    if nearest:
-        hint = f" (did you mean {' or '.join(nearest)}?)"
-    else:
-        hint = f" (stored: {', '.join(stored[:5])}{', ...' * (len(stored) > 5)})" if stored else ""
-    command = shlex.join(["stripsight", "data", "split", str(dataset.root), "--name", name])
-    return f"split {name!r} is not stored{hint}: `{command}` makes it"

@@ -86,8 +86,7 @@ def read_table(path: Path, record: dict[str, Any]) -> dict[str, str]:
                 " of folds again with --force"
             ) from error
         raise SplitError(
-            f"split {path.stem!r} does not exist ({path}): `stripsight data split` makes one,"
-            " and `stripsight train` does where there is none"
+            f"split {path.stem!r} does not exist ({path}): `stripsight data split` makes one"
         ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SplitError(f"{path} cannot be read: {error}") from error

@@ -1,5 +1,8 @@
 """Which splits lie beside a data set, by name alone; nothing of them is checked."""
 
+import difflib
+import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 from stripsight.data.splits.files import find_set
@@ -23,18 +26,32 @@ def list_folds(root: Path) -> dict[str, list[str]]:
     return sets
 
 
-def describe_absence(root: Path, name: str) -> str | None:
-    """Why there is no split of that name, and which there are; None where it is there.
+def is_listed(root: Path, name: str) -> bool:
+    """Whether a split of that name lies there, whole or not.
 
     Raises:
         SplitError: an unusable name.
     """
     check_name(name)
-    names = list_splits(root)
-    if name in names or (root / "splits" / f"{name}.json").exists():
-        return None
+    return any((root / "splits" / f"{name}{suffix}").exists() for suffix in (".csv", ".json"))
+
+
+def describe_absence(root: Path, name: str, *, also: Collection[str] = ()) -> str:
+    """Why there is no split of that name, and which there are.
+
+    Args:
+        root: the data set's folder.
+        name: that is not listed.
+        also: names besides the stored ones that may have been meant.
+    """
     folds = list_folds(root).get(name)
     if folds:
         return f"{name!r} is a set of {len(folds)} folds: name one of {', '.join(folds)}"
-    stored = f"stored are {', '.join(names)}" if names else "none is stored"
-    return f"split {name!r} does not exist ({stored}): `stripsight data split` makes one"
+    names = list_splits(root)
+    nearest = difflib.get_close_matches(name, {*names, *also})
+    if nearest:
+        hint = f"did you mean {' or '.join(nearest)}?"
+    else:
+        hint = f"stored: {', '.join(names)}" if names else "none is stored"
+    command = shlex.join(["stripsight", "data", "split", str(root), "--name", name])
+    return f"split {name!r} is not stored ({hint}): `{command}` makes it"

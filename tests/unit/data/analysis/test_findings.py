@@ -223,7 +223,7 @@ def test_stored_folds_are_named_and_not_asked_for(balanced):
     assert "kfold" not in action
     with pytest.raises(SplitError, match="set of 3 folds: name one of cv-1, cv-2, cv-3"):
         study_dataset(balanced, split="cv", workers=1)
-    with pytest.raises(SplitError, match="stored are cv-1, cv-2, cv-3, holdout"):
+    with pytest.raises(SplitError, match="stored: cv-1, cv-2, cv-3, holdout"):
         study_dataset(balanced, split="tset", workers=1)
 
 

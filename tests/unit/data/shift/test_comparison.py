@@ -160,7 +160,7 @@ def test_look_alikes_of_a_data_set_are_one_group(make_prepared):
         (
             "{root}:other/train",
             SplitError,
-            r"'other' does not exist \(stored are cv-1, cv-2, mine\)",
+            r"'other' is not stored \(stored: cv-1, cv-2, mine\)",
         ),
         ("{root}:cv/train", SplitError, "'cv' is a set of 2 folds: name one of cv-1, cv-2"),
         ("{root}:../x/train", SplitError, "split name '../x'"),

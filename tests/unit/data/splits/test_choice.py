@@ -40,5 +40,5 @@ def test_a_slip_names_the_nearest_and_the_command_and_makes_nothing(prepared):
 
 def test_the_name_of_a_set_of_folds_says_so(prepared):
     save_splits(prepared, make_folds(prepared, "cv", folds=4, seed=0))
-    with pytest.raises(SplitError, match=r"'cv' is a set of 4 folds: .* data\.split=cv-1"):
+    with pytest.raises(SplitError, match=r"'cv' is a set of 4 folds: name one of cv-1, "):
         take(prepared, "cv")
