@@ -221,7 +221,7 @@ def _find_look_alikes(study: Study) -> Iterator[Finding]:
             " %", "\u00a0%"
         ),
         "Split by chance, the test holds what the network has seen in training, and every figure"
-        " flatters." + (f" Split {split.name} does so." if split and leaks else ""),
+        " looks better than it is." + (f" Split {split.name} does so." if split and leaks else ""),
         f"Split with {suggest_split(study.dataset.root, split)}, which"
         " keeps look-alikes together; a plain shuffle elsewhere does not."
         if leaks or split is None
