@@ -15,7 +15,8 @@
     ├── TrainingError               training cannot start or go on
     │   ├── NonFiniteError          loss or gradient became NaN or infinite
     │   └── CheckpointError         a checkpoint that is damaged or not ours
-    └── EvaluationError             a run cannot be judged as asked
+    ├── EvaluationError             a run cannot be judged as asked
+    └── DecisionError               a decision rule is damaged, of other classes, or cannot be fitted
 
 A message is one line for the person at the terminal: what is wrong, which value, what to do.
 """
@@ -87,3 +88,7 @@ class CheckpointError(TrainingError):
 
 class EvaluationError(StripSightError):
     """A run cannot be judged as asked."""
+
+
+class DecisionError(StripSightError):
+    """A decision rule is damaged, is of other classes, or cannot be fitted as asked."""
