@@ -16,7 +16,7 @@
     │   ├── NonFiniteError          loss or gradient became NaN or infinite
     │   └── CheckpointError         a checkpoint that is damaged or not ours
     ├── EvaluationError             a run cannot be judged as asked
-    └── DecisionError               a decision rule is damaged, of other classes, or cannot be fitted
+    └── DecisionError               a decision rule is damaged, of other classes or not to be had
 
 A message is one line for the person at the terminal: what is wrong, which value, what to do.
 """
@@ -91,4 +91,4 @@ class EvaluationError(StripSightError):
 
 
 class DecisionError(StripSightError):
-    """A decision rule is damaged, is of other classes, or cannot be fitted as asked."""
+    """A decision rule is damaged, of other classes, or cannot be fitted as asked."""

@@ -1,1 +1,1 @@
-"""The decision rule as a line computer applies it: logits to probabilities to verdicts, in numpy."""
+"""The decision rule as a line applies it: logits to probabilities to verdicts, in numpy."""
