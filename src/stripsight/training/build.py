@@ -22,8 +22,15 @@ from stripsight.training.module import DefectModule
 logger = logging.getLogger(__name__)
 
 
-def build_data(config: Config, *, leaks: Literal["refuse", "warn"] = "refuse") -> StripDataModule:
-    """The data module of a configuration, set up; `leaks` as for `StripDataModule`.
+def build_data(
+    config: Config, *, leaks: Literal["refuse", "warn"] = "refuse", masks: bool | None = None
+) -> StripDataModule:
+    """The data module of a configuration, set up.
+
+    Args:
+        config: of the run.
+        leaks: as for `StripDataModule`.
+        masks: whether batches hold masks; None: where training needs them.
 
     Raises:
         DataError: the data set or its split does not fit, or the split leaks.
@@ -37,8 +44,12 @@ def build_data(config: Config, *, leaks: Literal["refuse", "warn"] = "refuse") -
         split_seed=data.split_seed,
         image_size=None if data.image_size is None else (data.image_size[0], data.image_size[1]),
         batch_size=config.training.batch_size,
-        num_workers=choose_workers(data.num_workers),
+        num_workers=choose_workers(
+            data.num_workers,
+            on_gpu=config.training.accelerator != "cpu" and torch.cuda.is_available(),
+        ),
         augmentation=AugmentationSettings(**vars(config.augmentation)),
+        masks=config.loss.localisation_weight > 0 if masks is None else masks,
         limit=data.limit,
         missing=cast(Literal["error", "skip"], data.missing),
         leaks=leaks,
@@ -53,11 +64,14 @@ def build_module(config: Config, data: StripDataModule, *, run_id: str) -> Defec
     """Network, loss and schedule of a configuration.
 
     Raises:
-        ConfigError: `model.num_classes` or `loss.pos_weight` does not fit the data.
+        ConfigError: `model.num_classes`, `loss.pos_weight` or `loss.localisation_weight` does not
+            fit the data.
         TrainingError: a class cannot be learnt, or no epoch could be judged.
         ModelError: the backbone or its weights cannot be had.
     """
     _check_classes(config, data)
+    if config.loss.localisation_weight > 0:
+        _check_places(config.loss.localisation_weight, data)
     torch.manual_seed(config.training.seed)
     model, training = config.model, config.training
     network = build_network(
@@ -95,6 +109,7 @@ def build_module(config: Config, data: StripDataModule, *, run_id: str) -> Defec
         minimum_ratio=training.minimum_learning_rate_ratio,
         gradient_clip=training.gradient_clip,
         seed=training.seed,
+        localisation_weight=config.loss.localisation_weight,
     )
 
 
@@ -152,6 +167,22 @@ def _check_classes(config: Config, data: StripDataModule) -> None:
             " choosing the best epoch, and no threshold",
             name,
         )
+
+
+def _check_places(weight: float, data: StripDataModule) -> None:
+    """Refuse a data set that does not say where its defects are; else say how many places teach."""
+    annotations = data.prepared.annotations
+    kinds = annotations.loc[annotations["image_id"].isin(data.datasets["train"].ids), "kind"]
+    counts = {kind: int((kinds == kind).sum()) for kind in ("mask", "box", "presence")}
+    if counts["mask"] + counts["box"] == 0:
+        raise ConfigError(
+            f"loss.localisation_weight={weight:g} needs masks, and no training image of"
+            f" {data.prepared.root} says where its defects are: leave the key out"
+        )
+    logger.info(
+        "class maps learn from %d masks and %d boxes; of %d labels nobody drew where",
+        *counts.values(),
+    )
 
 
 def _check_aspect_ratio(data: DataConfig, module: StripDataModule) -> None:

@@ -26,13 +26,19 @@ def choose_precision(wanted: str, *, on_gpu: bool) -> Any:
     return _LIGHTNING_NAMES[wanted]
 
 
-def choose_workers(wanted: int | None) -> int:
-    """Loader processes: as asked, else one a core, at most 8 and none on a single core."""
+def choose_workers(wanted: int | None, *, on_gpu: bool) -> int:
+    """Loader processes: as asked; else one a core beside a GPU, one for four cores without, up to 8.
+
+    Where the network itself computes on the CPU, loaders take the cores from it: on two cores an
+    epoch with two of them took 24 s, with none 21 s (EXPERIMENTS.md).
+    """
     if wanted is not None:
         return wanted
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
+    if not on_gpu:
+        return min(cores // 4, 8)
     return min(cores, 8) if cores > 1 else 0
 
 
