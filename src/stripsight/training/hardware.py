@@ -27,7 +27,7 @@ def choose_precision(wanted: str, *, on_gpu: bool) -> Any:
 
 
 def choose_workers(wanted: int | None, *, on_gpu: bool) -> int:
-    """Loader processes: as asked; else one a core beside a GPU, one for four cores without, up to 8.
+    """Loader processes: as asked; else at most 8, one a core beside a GPU, else one for four cores.
 
     Where the network itself computes on the CPU, loaders take the cores from it: on two cores an
     epoch with two of them took 24 s, with none 21 s (EXPERIMENTS.md).
