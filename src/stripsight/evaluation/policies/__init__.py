@@ -1,0 +1,1 @@
+"""Fitting decision policies on validation predictions; applying them is `decision.policy`'s."""

@@ -1,0 +1,101 @@
+"""What each policy can be asked for, checked where it enters.
+
+max_f1    nothing
+cost      prices: {class: {escape, overkill}}; the class "" stands for all that are not named
+recall    alpha, delta, allow_unmet
+review    share
+"""
+
+import math
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from stripsight.errors import DecisionError
+from stripsight.evaluation.policies.cost import Price
+
+POLICIES = ("max_f1", "cost", "recall", "review")
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "max_f1": {},
+    "cost": {"prices": {}},
+    "recall": {"alpha": 0.05, "delta": 0.05, "allow_unmet": False},
+    "review": {"share": 0.1},
+}
+
+ALL_CLASSES = ""
+"""No class can have this name."""
+
+
+def complete_settings(
+    name: str, settings: Mapping[str, Any], class_names: tuple[str, ...]
+) -> dict[str, Any]:
+    """The settings of policy `name` with defaults filled in, as plain JSON.
+
+    Raises:
+        DecisionError: no such policy, a setting it does not take, or a value that is none.
+    """
+    if name not in DEFAULTS:
+        raise DecisionError(f"policy {name!r} is not known: choose {', '.join(POLICIES)}")
+    defaults = DEFAULTS[name]
+    for key in settings:
+        if key not in defaults:
+            takes = ", ".join(defaults) or "no settings"
+            raise DecisionError(f"policy {name} takes {takes}: {key} is of another policy")
+    whole = {**defaults, **settings}
+    for key, value in whole.items():
+        if key in ("alpha", "delta"):
+            _check_between(key, value, zero=False)
+        elif key == "share":
+            _check_between(key, value, zero=True)
+        elif key == "allow_unmet" and not isinstance(value, bool):
+            raise DecisionError(f"allow_unmet is {value!r}: true or false")
+        elif key == "prices":
+            whole[key] = _spread_prices(value, class_names)
+    return whole
+
+
+def read_prices(settings: Mapping[str, Any]) -> dict[str, Price]:
+    """The price of every class, from completed settings of `cost`."""
+    return {name: Price(**price) for name, price in settings["prices"].items()}
+
+
+def _spread_prices(prices: Any, class_names: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    if not isinstance(prices, Mapping):
+        raise DecisionError("prices are given as {class: {escape, overkill}}")
+    for name, price in prices.items():
+        if name not in (*class_names, ALL_CLASSES):
+            near = get_close_matches(str(name), class_names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(class_names)}"
+            raise DecisionError(
+                f"a price is given for {name!r}, which is no class of the run; {hint}"
+            )
+        _check_price(name, price)
+    spread = {}
+    for name in class_names:
+        price = prices.get(name, prices.get(ALL_CLASSES))
+        if price is None:
+            raise DecisionError(f"no price for {name!r}: give one for every class, or one for all")
+        spread[name] = {"escape": float(price["escape"]), "overkill": float(price["overkill"])}
+    return spread
+
+
+def _check_price(name: str, price: Any) -> None:
+    of = f"the price of {name!r}" if name else "the price of all classes"
+    if not isinstance(price, Mapping) or sorted(price) != ["escape", "overkill"]:
+        raise DecisionError(f"{of} is not given as escape and overkill")
+    for mistake, value in price.items():
+        if not _is_number(value) or not 0 <= value < math.inf:
+            raise DecisionError(f"{of} is {value} for an {mistake}: 0 or more is needed")
+    if not any(price.values()):
+        raise DecisionError(f"{of} is 0 for both mistakes: any threshold would do")
+
+
+def _check_between(key: str, value: Any, *, zero: bool) -> None:
+    if not _is_number(value) or not (0 <= value < 1 if zero else 0 < value < 1):
+        least = "0 or more" if zero else "above 0"
+        raise DecisionError(f"{key} is {value}: it must be {least} and below 1")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
