@@ -16,7 +16,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from stripsight.config.compose import load_config
 from stripsight.data.dataset import SeverstalFullImageDataset
-from stripsight.evaluation.run import load_network
+from stripsight.evaluation.opened_run import load_network
 from stripsight.training.build import build_data
 
 SHOWN = (800, 128)

@@ -14,7 +14,7 @@ from sklearn import metrics as reference
 
 from stripsight.cli.app import run_command
 from stripsight.data.datamodule import StripDataModule
-from stripsight.evaluation.run import load_network
+from stripsight.evaluation.opened_run import load_network
 from stripsight.training.checkpoint import read_checkpoint
 
 
