@@ -93,6 +93,7 @@ class LossConfig:
     gamma_positive: float
     gamma_negative: float
     clip: float
+    localisation_weight: float = 0.0  # a default here too: runs from before the key are judged
 
     def __post_init__(self) -> None:
         _choice(self.name, LOSSES, "loss.name")
@@ -115,6 +116,12 @@ class LossConfig:
         for key in ("gamma", "gamma_positive", "gamma_negative"):
             _require(getattr(self, key) >= 0, f"loss.{key}", getattr(self, key), "0 or more")
         _require(0 <= self.clip < 1, "loss.clip", self.clip, "in [0, 1)")
+        _require(
+            0 <= self.localisation_weight < float("inf"),
+            "loss.localisation_weight",
+            self.localisation_weight,
+            "0 or more",
+        )
 
 
 @dataclass

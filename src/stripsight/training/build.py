@@ -16,6 +16,7 @@ from stripsight.data.transforms import AugmentationSettings
 from stripsight.errors import ConfigError, TrainingError
 from stripsight.models.losses import LossFunction, LossName, build_loss, compute_pos_weight
 from stripsight.models.network import Pooling, build_network, initialise_head_bias
+from stripsight.reporting.quantities import format_quantity
 from stripsight.training.hardware import choose_workers
 from stripsight.training.module import DefectModule
 
@@ -180,8 +181,10 @@ def _check_places(weight: float, data: StripDataModule) -> None:
             f" {data.prepared.root} says where its defects are: leave the key out"
         )
     logger.info(
-        "class maps learn from %d masks and %d boxes; of %d labels nobody drew where",
-        *counts.values(),
+        "class maps learn from %s and %s; of %s nobody drew where",
+        format_quantity(counts["mask"], "mask"),
+        format_quantity(counts["box"], "box", "boxes"),
+        format_quantity(counts["presence"], "label"),
     )
 
 

@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import binary_average_precision
 
 from stripsight.data.datamodule import build_generator
 from stripsight.errors import NonFiniteError, TrainingError
+from stripsight.models.localisation import average_known, localisation_errors
 from stripsight.models.network import DefectNetwork
 from stripsight.models.optim import build_optimizer, warmup_cosine
 
@@ -35,6 +36,8 @@ class DefectModule(LightningModule):
         minimum_ratio: where the cosine ends, as a share of the learning rate.
         gradient_clip: largest gradient norm; 0 does not clip.
         seed: with the epoch, it seeds dropout and whatever else draws numbers while training.
+        localisation_weight: of the class maps' error against the masks, added to the loss; above 0
+            the batches must hold `mask` and `mask_known`.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class DefectModule(LightningModule):
         minimum_ratio: float,
         gradient_clip: float,
         seed: int,
+        localisation_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -60,7 +64,9 @@ class DefectModule(LightningModule):
         self._minimum_ratio = minimum_ratio
         self._gradient_clip = gradient_clip
         self._seed = seed
+        self._localisation_weight = localisation_weight
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._validation_places: list[tuple[Tensor, Tensor]] = []
 
     def on_train_epoch_start(self) -> None:
         """Start each epoch from a known state: a resumed run equals an uninterrupted one."""
@@ -74,7 +80,7 @@ class DefectModule(LightningModule):
             TrainingError: the batch is too small for batch normalisation.
         """
         try:
-            logits = self.network(batch["image"]).logits
+            logits, class_maps = self.network(batch["image"])
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -83,6 +89,11 @@ class DefectModule(LightningModule):
                 " training.batch_size or data.image_size"
             ) from error
         loss = self._loss(logits, batch["target"])
+        if self._localisation_weight:
+            errors = localisation_errors(class_maps, batch["mask"])
+            places = average_known(errors, batch["mask_known"])
+            loss = loss + self._localisation_weight * places
+            self._log_mean("train/localisation_loss", places, len(logits))
         if not torch.isfinite(loss):
             raise NonFiniteError(
                 f"the loss is {loss.item()} in epoch {self.current_epoch + 1}, step"
@@ -90,8 +101,11 @@ class DefectModule(LightningModule):
                 f" first image {batch['id'][0]}): lower training.learning_rate or use"
                 " training.precision=32"
             )
-        self.log("train/loss", loss.detach(), on_epoch=True, on_step=False, batch_size=len(logits))
+        self._log_mean("train/loss", loss, len(logits))
         return loss
+
+    def _log_mean(self, name: str, value: Tensor, images: int) -> None:
+        self.log(name, value.detach(), on_epoch=True, on_step=False, batch_size=images)
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
@@ -112,9 +126,13 @@ class DefectModule(LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
         """Keep one batch's outputs; figures are made over the whole split, never batch by batch."""
-        logits = self.network(batch["image"]).logits.float()
+        logits, class_maps = self.network(batch["image"])
+        logits = logits.float()
         loss = self._loss(logits, batch["target"])
         self._validation.append((logits, batch["target"], loss * len(logits)))
+        if self._localisation_weight:
+            errors = localisation_errors(class_maps, batch["mask"])
+            self._validation_places.append((errors, batch["mask_known"]))
 
     def on_validation_epoch_end(self) -> None:
         """Log the loss, each class's average precision and their mean.
@@ -126,6 +144,12 @@ class DefectModule(LightningModule):
         self._validation.clear()
         scores, labels = torch.cat(logits), torch.cat(targets).long()
         loss = torch.stack(losses).sum() / len(scores)
+        if self._validation_places:
+            errors, known = (list(column) for column in zip(*self._validation_places, strict=True))
+            self._validation_places.clear()
+            places = average_known(torch.cat(errors), torch.cat(known))
+            loss = loss + self._localisation_weight * places
+            self.log("val/localisation_loss", places)
         if not (torch.isfinite(scores).all() and torch.isfinite(loss)):
             raise NonFiniteError(
                 f"the validation outputs of epoch {self.current_epoch + 1} are not finite: lower"
