@@ -38,8 +38,8 @@ def upsample_map(class_map: npt.NDArray[np.floating], size: tuple[int, int]) -> 
     """Bilinear interpolation as torch's with `align_corners=False`.
 
     The value of pixel `i` is read at `max((i + 1/2) n / N - 1/2, 0)` of n places for N pixels; past
-    the last place its value goes on. Equal to torch's but for the last bits of float32; a place that
-    is not finite spoils its whole map here, which is then for review anyway.
+    the last place its value goes on. Equal to torch's but for the last bits of float32, and a place
+    that is not finite spoils more of its map; such an image is for review anyway.
 
     Args:
         class_map: float `[..., h, w]`.
