@@ -99,7 +99,7 @@ def draw_curves(
     """Curves in one frame, each named at its end.
 
     Args:
-        curves: at least one, each with at least one finite point.
+        curves: at least one; one without a finite point is named, not drawn.
         across: what x measures.
         up: what y measures.
         references: drawn behind, named in the key.
@@ -210,6 +210,8 @@ def _place_markers(
     """
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
+    if not len(x):
+        return x, y
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
     run = np.hypot(np.diff(x) / (x1 - x0), np.diff(y) / (y1 - y0) / aspect)
     along = np.concatenate([[0.0], np.cumsum(run)])
@@ -233,20 +235,19 @@ def _add_labels(
     """Names in the margin at the heights of the ends, pushed apart, with thin lines to them."""
     left, top, width, height = place
     ends = [_find_end(curve) for curve in curves]
+    heights = [up.low if end is None else min(max(end[1], up.low), up.high) for end in ends]
     # Where ends meet, the curve that is higher on the whole is named above.
-    order = sorted(range(len(curves)), key=lambda i: (-ends[i][1], -_measure_area(curves[i])))
-    level = [
-        top + height * (1 - (min(max(ends[i][1], up.low), up.high) - up.low) / (up.high - up.low))
-        for i in order
-    ]
+    order = sorted(range(len(curves)), key=lambda i: (-heights[i], -_measure_area(curves[i])))
+    level = [top + height * (1 - (heights[i] - up.low) / (up.high - up.low)) for i in order]
     middles = spread_apart(level, [sizes[i] for i in order], top - 10, top + height + 14)
     start = left + width + _LEADER
     for i, y, middle in zip(order, level, middles, strict=True):
         curve, style, color = curves[i], styles[i], deepen(curves[i].color)
-        x = left + width * (ends[i][0] - across.low) / (across.high - across.low)
         name = middle - (SMALL + 3) / 2 if curve.value else middle
-        corner = max(x + 3, left + width + 3)
-        sheet.plot([x + 3, corner, start - 2], [y, y, name], color=MUTED, linewidth=0.6, zorder=1)
+        if end := ends[i]:
+            x = left + width * (end[0] - across.low) / (across.high - across.low) + 3
+            corner = max(x, left + width + 3)
+            sheet.plot([x, corner, start - 2], [y, y, name], color=MUTED, linewidth=0.6, zorder=1)
         sheet.plot([start, start + _SAMPLE - 4], [name, name], color=color, linewidth=2,
                    dashes=style.dashes)  # fmt: skip
         sheet.plot([start + _SAMPLE / 2 - 2], [name], style.marker, color=curve.color,
@@ -258,10 +259,10 @@ def _add_labels(
             write(sheet, text, name + SMALL + 4, value, color=MUTED, fontsize=SMALL)
 
 
-def _find_end(curve: Curve) -> tuple[float, float]:
-    """The rightmost point that is known, and of several there the highest."""
+def _find_end(curve: Curve) -> tuple[float, float] | None:
+    """The rightmost point that is known, and of several there the highest; None without any."""
     x, y = _sort_points(curve)
-    return float(x[-1]), float(y[-1])
+    return (float(x[-1]), float(y[-1])) if len(x) else None
 
 
 def _measure_area(curve: Curve) -> float:

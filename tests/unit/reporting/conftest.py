@@ -12,8 +12,8 @@ from stripsight.reporting.canvas import Canvas, Plot
 
 
 @pytest.fixture
-def find_clashes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """A function that names the words of the last plot that touch others or the figure's edge."""
+def drawn_figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures behind the plots that the test draws."""
     drawn: list[Figure] = []
     save = Canvas.save
 
@@ -22,9 +22,21 @@ def find_clashes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
         return save(canvas)
 
     monkeypatch.setattr(Canvas, "save", keep)
+    return drawn
+
+
+@pytest.fixture
+def read_words(drawn_figures: list[Figure]) -> Callable[[], list[str]]:
+    """A function that lists the words of the last plot."""
+    return lambda: [t.get_text() for axes in drawn_figures[-1].axes for t in axes.texts]
+
+
+@pytest.fixture
+def find_clashes(drawn_figures: list[Figure]) -> Callable[[], list[str]]:
+    """A function that names the words of the last plot that touch others or the figure's edge."""
 
     def find() -> list[str]:
-        figure = drawn[-1]
+        figure = drawn_figures[-1]
         boxes = [
             (text.get_text(), text.get_window_extent())
             for axes in figure.axes

@@ -66,6 +66,10 @@ CASES = {
         for n in range(30)
     ],
     "gaps": [Curve("gaps", np.arange(4) / 3, np.array([0.2, np.nan, 0.4, np.nan]))],
+    "one that is not there": [
+        Curve("there", np.linspace(0, 1, 20), np.ones(20)),
+        Curve("not there", np.linspace(0, 1, 20), np.full(20, np.nan), value="no positives"),
+    ],
     "long": [
         Curve("a name that goes on and on and on", np.arange(2), np.ones(2), value="long " * 20)
         for _ in range(3)
