@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from stripsight.reporting.canvas import TYPE, WIDTH, Canvas, Plot, measure, shorten, styled, write
 from stripsight.reporting.colors import INK, MUTED, RULE, STEEL, choose_ink
-from stripsight.reporting.quantities import format_number
+from stripsight.reporting.quantities import format_count, format_number
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -129,6 +129,8 @@ def draw_distribution(
 ) -> Plot:
     """A histogram of the first row's values above one line a row: 5 to 95 %, quartiles, median.
 
+    The highest bar's count stands at its height.
+
     Args:
         rows: at least one with at least one value; the first is drawn as the histogram too.
         unit: below the axis: what is measured, and in what.
@@ -137,7 +139,8 @@ def draw_distribution(
         limits: of the axis; the data's own if None.
     """
     row, hill = 23.0, 74.0
-    left = min(150.0, 14 + max(measure(r.label) for r in rows))
+    left = 14 + max(measure(counted, TYPE - 1), *(measure(r.label) for r in rows))
+    left = min(150.0, left)
     with styled():
         canvas = Canvas(hill + 12 + row * len(rows) + 44)
         low, high = limits or _find_limits(rows, scale)
@@ -150,13 +153,17 @@ def draw_distribution(
             axes.set_yticks([])
         space = np.geomspace if scale == "log" else np.linspace
         edges = space(low, high, 41)
-        above.hist(spread[0], bins=edges.tolist(), color=rows[0].color, linewidth=0)
+        bars, _, _ = above.hist(spread[0], bins=edges.tolist(), color=rows[0].color, linewidth=0)
+        highest = float(np.max(bars)) or 1.0
+        above.set_ylim(0, highest)
+        above.axhline(highest, color=RULE, linewidth=0.8, zorder=0, clip_on=False)
         above.set_xticks([], minor=False)
         above.xaxis.set_minor_locator(NullLocator())
         above.xaxis.set_major_locator(NullLocator())
         below.set_ylim(len(rows), 0)
         sheet = canvas.add_sheet()
-        write(sheet, _PAD, hill - 4, counted, color=MUTED, fontsize=TYPE - 1)
+        for y, word in ((6, format_count(highest)), (21, counted), (hill, "0")):
+            write(sheet, left - 8, y, word, ha="right", color=MUTED, fontsize=TYPE - 1)
         below.grid(axis="x")
         below.set_axisbelow(True)
         for index, (line, values) in enumerate(zip(rows, spread, strict=True)):
@@ -179,7 +186,8 @@ def draw_map(plane: FloatArray, *, width: int, height: int, highest: str, unit: 
         highest: the largest value in words.
         unit: of the values.
     """
-    left, right = 40.0, 34.0
+    tallest = f"{format_number(height)} px"
+    left, right = measure(tallest, TYPE - 1) + 12, 34.0
     across = WIDTH - left - right
     tall = min(across * height / width, across)
     across = min(across, tall * width / height)
@@ -202,7 +210,8 @@ def draw_map(plane: FloatArray, *, width: int, height: int, highest: str, unit: 
         axes.set_xticks(
             ticks, [*(format_number(t) for t in ticks[:-1]), f"{format_number(width)} px"]
         )
-        axes.set_yticks([0, height])
+        rungs = np.linspace(0, height, 5 if tall > 120 else 2).round().tolist()
+        axes.set_yticks(rungs, [*(format_number(r) for r in rungs[:-1]), tallest])
         sheet = canvas.add_sheet()
         middle = tall + 51
         _add_scale(sheet, left + 14, middle, 96)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stripsight.reporting.canvas import Plot, measure, shorten
+from stripsight.reporting.canvas import TYPE, Plot, measure, shorten
 from stripsight.reporting.plots import (
     Bar,
     Spread,
@@ -49,10 +49,17 @@ def test_a_box_covers_the_middle_half():
     rows = [Spread("all", values), Spread("red", values, RED)]
     pixels = read(draw_distribution(rows, "unit", counted="things", limits=(0, 100)))
     columns = np.flatnonzero(find_red(pixels).any(axis=0)) / 2.2
-    left = 14 + max(measure("all"), measure("red"))
+    left = 14 + max(measure("all"), measure("red"), measure("things", TYPE - 1))
     across = 400 - 24 - left
     assert columns[0] == pytest.approx(left + 0.25 * across, abs=2)
     assert columns[-1] == pytest.approx(left + 0.75 * across, abs=2)
+
+
+def test_the_height_of_a_histogram_says_its_count(read_words, find_clashes):
+    values = np.array([1.0] * 1234 + [2.0] * 7)
+    draw_distribution([Spread("all", values)], "unit", counted="images", limits=(0, 3))
+    assert {"1,234", "images", "0"} <= set(read_words())
+    assert find_clashes() == []
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
