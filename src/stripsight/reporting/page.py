@@ -3,10 +3,13 @@
     Page
     ├── facts           the numbers to see first
     └── Section         a heading, a sentence, and blocks:
+        ├── Verdict     the sentence to remember, and its figures with their intervals
         ├── Notices     findings, the most serious first
         ├── FigureGrid  plots side by side
         ├── Table       cells of text, class tags and small bars
         ├── Gallery     pictures with tags and a note
+        ├── Strips      one image in several drawings: as it is, its mask, its heatmap
+        ├── Details     terms and what they are, such as where a figure comes from
         └── Note        a sentence, such as what is missing and why
 
 The HTML is one file: styles and pictures lie inside, no script runs, and a content security policy
@@ -23,6 +26,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stripsight.reporting.colors import choose_ink
+from stripsight.reporting.verdict import Verdict
 
 Shape = Literal["full", "wide", "crop", "square"]
 """One, two, three or six in a row on a desk; one, one, one or two on a phone."""
@@ -138,6 +142,56 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """One drawing of an image and what it is: `true mask`."""
+
+    picture: Picture
+    caption: str
+
+
+@dataclass(frozen=True)
+class StripRow:
+    """Drawings of one image, with its name, its tags and a line of text."""
+
+    name: str
+    drawings: Sequence[Drawing]
+    tags: Sequence[Tag] = ()
+    note: str = ""
+
+    @property
+    def wide(self) -> bool:
+        """Whether the drawings stand under one another, as strips do, not side by side."""
+        return any(d.picture.width > 2 * d.picture.height for d in self.drawings)
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Images, each in several drawings."""
+
+    title: str
+    rows: Sequence[StripRow]
+    caption: str = ""
+    kind: ClassVar[str] = "strips"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number to see first, and what it counts; or a term's value, and the term."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Details:
+    """Terms and what they are, under a heading of their own if they have one."""
+
+    items: Sequence[Fact]
+    title: str = ""
+    kind: ClassVar[str] = "details"
+
+
+@dataclass(frozen=True)
 class Notice:
     """One finding: how serious, its number and unit, what it means, item by item, what to do."""
 
@@ -171,7 +225,7 @@ class Note:
     kind: ClassVar[str] = "note"
 
 
-Block = Notices | FigureGrid | Table | Gallery | Note
+Block = Verdict | Notices | FigureGrid | Table | Gallery | Strips | Details | Note
 
 
 @dataclass(frozen=True)
@@ -182,14 +236,6 @@ class Section:
     title: str
     blocks: Sequence[Block]
     lead: str = ""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A number to see first, and what it counts."""
-
-    value: str
-    label: str
 
 
 @dataclass(frozen=True)

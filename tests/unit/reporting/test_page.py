@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from stripsight.reporting.page import (
     Column,
+    Details,
+    Drawing,
     Fact,
     Figure,
     FigureGrid,
@@ -20,10 +22,13 @@ from stripsight.reporting.page import (
     Page,
     Picture,
     Section,
+    StripRow,
+    Strips,
     Table,
     Tag,
     render_page,
 )
+from stripsight.reporting.verdict import Headline, Verdict
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
@@ -37,6 +42,18 @@ def build_page(text: str) -> Page:
         Table(text, [Column(text), Column(text, True)], [(tag, text), (text, Meter(text, 0.5))]),
         Gallery(text, [GalleryItem(picture, text, (tag,), text)], text, tag),
         Note(text),
+        Verdict(
+            "care",
+            text,
+            text,
+            [
+                Headline(text, text, text, text, 0.2, 0.1, 0.3, (0, 1), (text, text), 0.5, text),
+                Headline(text, text, text),
+            ],
+            text,
+        ),
+        Strips(text, [StripRow(text, [Drawing(picture, text)], (tag,), text)], text),
+        Details([Fact(text, text)], text),
     ]
     return Page(text, text, [Fact(text, text)], [Section("one", text, blocks, text)], text)
 
