@@ -14,7 +14,13 @@ import numpy.typing as npt
 
 from stripsight.decision.policy import Codes, judge_images
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.intervals import Figure, FloatArray, average_figures, build_figure
+from stripsight.evaluation.intervals import (
+    Figure,
+    FloatArray,
+    average_figures,
+    build_rank_figure,
+    build_share,
+)
 from stripsight.evaluation.metrics import Labels, Scores
 from stripsight.evaluation.weighted_figures import (
     CALL_FIGURES,
@@ -124,11 +130,16 @@ def bootstrap_figures(
         key = (column, name)
         if key not in observed:
             return None
-        if name in RANK_FIGURES:
-            support = rankings[column].groups_with_positives
-        else:
-            support = ratios[key].groups
-        return build_figure(min(1.0, float(observed[key][0])), draws[key], support)
+        value = min(1.0, float(observed[key][0]))
+        if name not in RANK_FIGURES:
+            ratio = ratios[key]
+            return build_share(value, draws[key], units=ratio.units, groups=ratio.groups)
+        return build_rank_figure(
+            value,
+            draws[key],
+            groups=rankings[column].groups_with_positives,
+            is_skewed=name == "auroc",
+        )
 
     classes = tuple({name: find(c, name) for name in CLASS_FIGURES} for c in columns)
     return BootstrapFigures(

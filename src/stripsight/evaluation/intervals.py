@@ -1,16 +1,21 @@
 """Confidence intervals of figures between 0 and 1, also where nothing was got wrong.
 
 The quantiles of a bootstrap collapse to a point at recall 20 of 20 and are too narrow near it. So
-the bootstrap only says how much a figure is worth: `n` is the number of independent images whose
-share would vary as the figure's draws do (Kish's effective sample size). The limits are Jeffreys'
-for a share of that many (Brown, Cai and DasGupta, Statistical Science 2001); where the draws do not
-vary, `n` is the number of groups behind the figure. For shares from clustered samples this is the
-usual construction (Korn and Graubard, Survey Methodology 1998; Franco, Little, Louis and Slud,
-Journal of Survey Statistics and Methodology 2019).
+the draws only say how much a figure is worth: the number of independent images whose share would
+vary as they do (the effective sample size).
 
-Means and differences are put together from the limits of their parts (MOVER: Zou and Donner,
-Statistics in Medicine 2008; Newcombe's method 10, 1998), so that a part at its extreme lends them
-its width.
+- A share (recall, precision, exact match, F1, ...) gets Jeffreys' limits of that many images
+  (Brown, Cai and DasGupta, Statistical Science 2001), as shares of clustered samples usually do
+  (Korn and Graubard, Survey Methodology 1998; Franco, Little, Louis and Slud, Journal of Survey Statistics
+  and Methodology 2019): never more images than there are, and Student's t of the groups.
+- A figure of the ranking gets limits on the logit scale (for AP: Boyd, Eng and Page, ECML 2013)
+  with Student's t; AUROC moreover half of Johnson's correction for skewness (JASA 1978), which the
+  logit leaves over. Where it does not vary, it is taken for a share of its groups.
+- Means and differences are put together from the limits of their parts (MOVER: Zou and Donner,
+  Statistics in Medicine 2008; Newcombe's method 10, 1998), so that a part at its extreme lends them
+  its width.
+
+What they cover is simulated in `benchmarks/coverage.py`.
 """
 
 import math
@@ -19,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
+from scipy.special import betaincinv, expit, logit, stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,6 +40,17 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """That a figure is of the ranking: which limits it gets.
+
+    Attributes:
+        skewness: of the estimate, so far as the limits shall mind it.
+    """
+
+    skewness: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Figure:
     """A figure, how it varies, and what it is the mean of.
@@ -43,13 +59,19 @@ class Figure:
         value: as computed from all images, in 0..1.
         draws: float64 `[R]`, under R random weightings of the groups.
         size: effective number of independent images behind it.
-        parts: of a mean: its terms; `size` then has no part in the limits.
+        units: images (or pairs of image and class) behind it.
+        groups: groups behind it.
+        ranked: of average precision and AUROC.
+        parts: of a mean: its terms; nothing above but value and draws then counts.
         is_same_images: whether the parts are figures of the same images, as those of two seeds.
     """
 
     value: float
     draws: FloatArray
     size: float
+    units: float
+    groups: int
+    ranked: Ranked | None = None
     parts: tuple["Figure", ...] = ()
     is_same_images: bool = False
 
@@ -60,33 +82,60 @@ class Figure:
 
     def limits(self, level: float) -> Interval:
         """The limits at a level of confidence in 0..1."""
-        if not self.parts:
-            return compute_jeffreys_interval(self.value, self.size, level)
-        correlation = _correlate(self.parts, unknown=1.0 if self.is_same_images else 0.0)
-        limits = [part.limits(level) for part in self.parts]
-        values = np.array([part.value for part in self.parts])
-        below = values - [limit.low for limit in limits]
-        above = np.array([limit.high for limit in limits]) - values
-        count = len(self.parts)
-        return Interval(
-            max(0.0, self.value - _length(below, correlation) / count),
-            min(1.0, self.value + _length(above, correlation) / count),
-        )
+        if self.parts:
+            return _combine(self, level)
+        t_of_groups = _quantile(self.groups, level)
+        if self.ranked and 0 < self.value < 1:
+            return compute_logit_interval(self.value, self.size, t_of_groups, self.ranked.skewness)
+        shrink = (_quantile(self.units, level) / t_of_groups) ** 2
+        return compute_jeffreys_interval(self.value, self.size * shrink, level)
 
 
-def build_figure(value: float, draws: FloatArray, groups: int) -> Figure:
-    """A figure with its effective size.
+def build_share(value: float, draws: FloatArray, *, units: float, groups: int) -> Figure:
+    """A figure that counts some images (or pairs) of others.
 
     Args:
         value: in 0..1.
-        draws: float64 `[R]` under weights that are exponential, as Rubin's Bayesian bootstrap has
-            them (Annals of Statistics 1981); a share of n images then varies by s(1 - s) / (n + 1).
-        groups: how many groups the figure rests on.
+        draws: float64 `[R]` under exponential weights of the groups.
+        units: how many there are to count.
+        groups: how many groups they come from.
+    """
+    size = _estimate_size(value, draws, groups)
+    return Figure(value, draws, groups if size is None else min(size, units), units, groups)
+
+
+def build_rank_figure(
+    value: float, draws: FloatArray, *, groups: int, is_skewed: bool = False
+) -> Figure:
+    """A figure of the ranking.
+
+    Args:
+        value: in 0..1.
+        draws: float64 `[R]` under exponential weights of the groups.
+        groups: how many groups hold a positive.
+        is_skewed: correct for skewness, and for the variance that so few groups hide.
+    """
+    size = _estimate_size(value, draws, groups)
+    if size is None or groups < 2:
+        return Figure(value, draws, groups, groups, groups)
+    if not is_skewed:
+        return Figure(value, draws, size, groups, groups, Ranked())
+    deviations = (draws - draws.mean()) / draws.std()
+    # Exponential weights skew a mean twice as much as the images themselves do; half is taken.
+    skewness = float((deviations**3).mean()) / 4
+    return Figure(
+        value, draws, size * (groups - 1) / (groups + 1), groups, groups, Ranked(skewness)
+    )
+
+
+def _estimate_size(value: float, draws: FloatArray, groups: int) -> float | None:
+    """Effective number of images, s(1 - s) / variance; None where the figure does not vary.
+
+    Under exponential weights (Rubin 1981) a share of n images varies by s(1 - s) / (n + 1).
     """
     variance = float(draws.var(ddof=1)) * (groups + 1) / groups
     spread = value * (1 - value)
-    size = spread / variance if spread > 0 and variance > 1e-12 * spread else float(groups)
-    return Figure(value, draws, size)
+    return spread / variance if spread > 1e-12 and variance > 1e-12 * spread else None
 
 
 def average_figures(figures: Sequence[Figure], *, is_same_images: bool = False) -> Figure:
@@ -97,6 +146,8 @@ def average_figures(figures: Sequence[Figure], *, is_same_images: bool = False) 
         value=float(np.mean([figure.value for figure in figures])),
         draws=np.mean([figure.draws for figure in figures], axis=0),
         size=min(figure.size for figure in figures),
+        units=min(figure.units for figure in figures),
+        groups=min(figure.groups for figure in figures),
         parts=tuple(figures),
         is_same_images=is_same_images,
     )
@@ -114,6 +165,23 @@ def compute_jeffreys_interval(value: float, size: float, level: float = LEVEL) -
         low=0.0 if value <= 0 else min(value, float(betaincinv(hits, misses, tail))),
         high=1.0 if value >= 1 else max(value, float(betaincinv(hits, misses, 1 - tail))),
     )
+
+
+def compute_logit_interval(value: float, size: float, quantile: float, skewness: float) -> Interval:
+    """Limits on the logit scale: quantile standard errors away, more on the skewed side.
+
+    Args:
+        value: between 0 and 1.
+        size: effective number of images: the variance is value (1 - value) / size.
+        quantile: of Student's t.
+        skewness: Johnson's (2 q^2 + 1) skewness / 6 is added on its side only, so that the limits
+            do not leave the value.
+    """
+    error = 1 / math.sqrt(size * value * (1 - value))
+    more = (2 * quantile**2 + 1) / 6
+    low = float(expit(logit(value) - error * (quantile + more * max(0.0, -skewness))))
+    high = float(expit(logit(value) + error * (quantile + more * max(0.0, skewness))))
+    return Interval(min(value, low), max(value, high))
 
 
 def compute_difference_interval(
@@ -137,6 +205,24 @@ def compute_difference_interval(
         max(-1.0, difference - float(np.hypot(down, extra))),
         min(1.0, difference + float(np.hypot(up, extra))),
     )
+
+
+def _combine(mean: Figure, level: float) -> Interval:
+    correlation = _correlate(mean.parts, unknown=1.0 if mean.is_same_images else 0.0)
+    limits = [part.limits(level) for part in mean.parts]
+    values = np.array([part.value for part in mean.parts])
+    below = values - [limit.low for limit in limits]
+    above = np.array([limit.high for limit in limits]) - values
+    count = len(mean.parts)
+    return Interval(
+        max(0.0, mean.value - _length(below, correlation) / count),
+        min(1.0, mean.value + _length(above, correlation) / count),
+    )
+
+
+def _quantile(count: float, level: float) -> float:
+    """Of Student's t with count - 1 degrees of freedom."""
+    return float(stdtrit(max(count - 1, 1), (1 + level) / 2))
 
 
 def _length(halves: FloatArray, correlation: FloatArray) -> float:

@@ -108,6 +108,11 @@ class Ratio:
     below: FloatArray
 
     @property
+    def units(self) -> float:
+        """How many images, or pairs, there are to count."""
+        return float(self.below.sum())
+
+    @property
     def groups(self) -> int:
         """How many groups the figure rests on."""
         return int(np.count_nonzero(self.below))
@@ -161,7 +166,7 @@ def count_images(
     }
     if decided.any():
         counts["exact_match"] = (~wrong.any(axis=1), one)
-        counts["hamming_loss"] = (wrong.mean(axis=1), one)
+        counts["hamming_loss"] = (wrong.sum(axis=1), one * wrong.shape[1])
     return _build_ratios(groups, counts)
 
 

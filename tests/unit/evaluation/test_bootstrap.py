@@ -154,8 +154,9 @@ def test_a_whole_group_counts_as_one() -> None:
         assert figure is not None
         assert other is not None
         assert other.value == pytest.approx(figure.value)
-        assert other.interval.low == pytest.approx(figure.interval.low, abs=1e-9)
-        assert other.interval.high == pytest.approx(figure.interval.high, abs=1e-9)
+        # Student's t of the groups makes it a little wider; as 800 images it were half as wide.
+        assert other.interval.low == pytest.approx(figure.interval.low, abs=0.01)
+        assert other.interval.high == pytest.approx(figure.interval.high, abs=0.01)
 
 
 def test_same_seed_same_draws_whatever_the_names_of_the_groups() -> None:
