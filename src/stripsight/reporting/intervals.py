@@ -20,6 +20,7 @@ from stripsight.reporting.frame import (
 )
 
 _ROW = 38.0
+_LINE = 18.0  # more where the figure stands below the name
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class IntervalRow:
         text: the figure and its interval in words, or why there is none.
         color: of its dot.
         aside: what is said besides at the right edge: `43 positives`.
+        reference: what this row is compared with, where every row has its own.
     """
 
     label: str
@@ -43,6 +45,7 @@ class IntervalRow:
     text: str
     color: str = STEEL
     aside: str = ""
+    reference: float | None = None
 
     def is_apart(self, reference: float) -> bool:
         """Whether the whole interval lies on one side of `reference`."""
@@ -63,21 +66,28 @@ def draw_intervals(
     """A dot with its interval a row, on one scale.
 
     With a reference, a dot is full where the whole interval lies on one side of it and hollow where
-    the interval reaches it.
+    the interval reaches it. Where a name does not fit beside its figure, all names get a line of
+    their own.
 
     Args:
         rows: in the order to show.
         axis: what all rows measure.
-        reference: a value to compare with, drawn as a dashed line.
+        reference: a value to compare with, drawn as a dashed line; a row's own goes before.
         reference_label: what it is: `all images, 3.1 %`.
         apart: what a full dot means: `differs from all images`.
         not_apart: what a hollow one means.
     """
-    values = [[v for v in (r.value, r.low, r.high) if v is not None] for r in rows]
-    ruler = rule_axis(axis, [*values, [] if reference is None else [reference]])
-    key = _list_key(reference, reference_label, apart, not_apart)
+    references = [reference if r.reference is None else r.reference for r in rows]
+    values = [(r.value, r.low, r.high, own) for r, own in zip(rows, references, strict=True)]
+    ruler = rule_axis(axis, [[v for v in row if v is not None] for row in values])
+    compares = any(own is not None for own in references)
+    key = _list_key(reference_label, apart, not_apart) if compares else []
     with styled():
-        tall = _ROW * len(rows)
+        aside = max((measure(row.aside, SMALL) + 14 for row in rows if row.aside), default=0.0)
+        beside = WIDTH - 2 * PAD - aside - 14
+        stacked = any(measure(row.label) + measure(row.text) > beside for row in rows)
+        high = _ROW + (_LINE if stacked else 0)
+        tall = high * len(rows)
         canvas = Canvas(tall + 42 + measure_key(key))
         sheet = canvas.add_sheet()
         left, width = 12.0, WIDTH - 24.0
@@ -88,31 +98,26 @@ def draw_intervals(
 
         places = [place(p) for p in ruler.places]
         _add_scale(sheet, places, ruler, tall)
-        aside = max((measure(row.aside, SMALL) + 14 for row in rows if row.aside), default=0.0)
-        for index, row in enumerate(rows):
-            _add_words(sheet, _ROW * index + 10, row, aside)
-            y = _ROW * index + 27
+        for index, (row, own) in enumerate(zip(rows, references, strict=True)):
+            _add_words(sheet, high * index + 10, row, aside, stacked=stacked)
+            y = high * (index + 1) - 11
             sheet.plot([left, left + width], [y, y], color=RULE, linewidth=0.8, zorder=1)
             for at in places:
                 sheet.plot([at, at], [y - 4, y + 4], color=RULE, linewidth=0.8, zorder=1)
-            if reference is not None:
-                at = place(reference)
+            if own is not None:
+                at = place(own)
                 sheet.plot([at, at], [y - 8, y + 8], color=MUTED, linewidth=1.2, dashes=(3, 1.5),
                            zorder=2)  # fmt: skip
             if row.low is not None and row.high is not None:
                 _add_interval(sheet, place(row.low), place(row.high), y)
             if row.value is not None:
-                filled = reference is None or row.is_apart(reference)
+                filled = own is None or row.is_apart(own)
                 add_dot(sheet, place(row.value), y, row.color, filled=filled)
         add_key(sheet, tall + 44, key)
         return canvas.save()
 
 
-def _list_key(
-    reference: float | None, reference_label: str, apart: str, not_apart: str
-) -> list[KeyItem]:
-    if reference is None:
-        return []
+def _list_key(reference_label: str, apart: str, not_apart: str) -> list[KeyItem]:
     items = [
         KeyItem("dashes", reference_label),
         KeyItem("filled", apart, STEEL),
@@ -121,14 +126,16 @@ def _list_key(
     return [item for item in items if item.label]
 
 
-def _add_words(sheet: Axes, y: float, row: IntervalRow, aside: float) -> None:
-    """Name at the left, figure and aside at the right."""
+def _add_words(sheet: Axes, y: float, row: IntervalRow, aside: float, *, stacked: bool) -> None:
+    """Name at the left, figure and aside at the right; or the figure below the name."""
     end = WIDTH - PAD
     if row.aside:
         write(sheet, end, y, row.aside, ha="right", color=MUTED, fontsize=SMALL)
-    write(sheet, end - aside, y, row.text, ha="right", color=INK)
-    room = end - aside - measure(row.text) - 14 - PAD
-    write(sheet, PAD, y, shorten(row.label, room), color=INK)
+    write(sheet, PAD, y, shorten(row.label, end - aside - PAD), color=INK)
+    if stacked:
+        write(sheet, PAD, y + _LINE, shorten(row.text, end - PAD), color=MUTED)
+    else:
+        write(sheet, end - aside, y, row.text, ha="right", color=INK)
 
 
 def _add_interval(sheet: Axes, low: float, high: float, y: float) -> None:

@@ -38,6 +38,23 @@ def test_a_dot_is_full_only_apart_from_the_reference(read_plot, low, high, apart
     assert find_red(pixels).any() == apart
 
 
+def test_a_row_is_compared_with_its_own_reference(read_plot):
+    full = IntervalRow("r", 0.6, 0.5, 0.7, "t", RED, reference=0.1)
+    hollow = IntervalRow("r", 0.6, 0.5, 0.7, "t", RED, reference=0.55)
+    for common in (None, 0.1, 0.6):
+        assert find_red(read_plot(draw_intervals([full], UNIT, reference=common))).any()
+        assert not find_red(read_plot(draw_intervals([hollow], UNIT, reference=common))).any()
+
+
+def test_a_name_that_does_not_fit_gets_its_own_line(read_words):
+    text = "escapes 14.2 %, elsewhere 3.1 %"
+    rows = [IntervalRow("defect area under 500 pixels", 0.142, 0.1, 0.2, text, aside="15 of 106")]
+    low = draw_intervals([IntervalRow("short", 0.1, 0.0, 0.2, "10 %")], UNIT)
+    high = draw_intervals(rows, UNIT)
+    assert {rows[0].label, text, "15 of 106"} <= set(read_words())
+    assert high.height > low.height
+
+
 def test_no_words_touch(find_clashes):
     rows = [
         IntervalRow("a slice with a name that is too long for its row", 0.1, 0.05, 0.2,
