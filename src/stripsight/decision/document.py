@@ -141,7 +141,7 @@ def load_decisions(path: Path, class_names: tuple[str, ...]) -> Decisions:
 def _read_record(record: Any) -> Decisions:
     _check(isinstance(record, dict), "it is no object")
     _check(tuple(sorted(record)) == _KEYS, f"it must have the keys {', '.join(_KEYS)}")
-    _check(record["schema_version"] == SCHEMA_VERSION, "its schema version is no number")
+    _check(type(record["schema_version"]) is int, "its schema version is no number")
     names, policy, fitted = record["classes"], record["policy"], record["fitted_on"]
     positives, promises = record["positives"], record["promises"]
     _check(_is_list_of(names, str) and len(names) > 0, "classes is no list of names")

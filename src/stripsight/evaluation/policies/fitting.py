@@ -1,10 +1,9 @@
 """From a policy's name and settings to its thresholds: the one place that knows all policies."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from stripsight.decision.policy import ClassPolicy, Policy
 from stripsight.errors import DecisionError
@@ -92,19 +91,15 @@ def fit_policy(
 
 def _refuse_unmet(unmet: tuple[RecallPromise, ...]) -> str:
     first = unmet[0]
-    have = ", ".join(f"{promise.name} {promise.groups}" for promise in unmet)
-    bounds = [promise.bound for promise in unmet]
-    known = [bound for bound in bounds if bound is not None]
-    # Rounded up, or the figure that is advised would be refused in its turn.
-    way = (
-        f" --alpha {np.ceil(max(known) * 1000) / 1000:g} could be promised,"
-        if len(known) == len(bounds) and max(known) < 0.999
-        else ""
-    )
+    have = ", ".join(f"{promise.name} has {promise.groups}" for promise in unmet)
+    bounds = [1.0 if promise.bound is None else promise.bound for promise in unmet]
+    # Rounded up, or what is advised would be refused in its turn.
+    alpha = math.ceil(max(bounds) * 1000) / 1000
+    way = f"--alpha {alpha:g} can be promised, and " if alpha < 1 else ""
     return (
         f"alpha {first.alpha:g} at delta {first.delta:g} needs {first.groups_needed} groups of"
-        f" validation positives a class; too few: {have}:{way} or --allow-unmet calls all of"
-        " them and promises nothing there"
+        f" validation positives of each class, but {have}; with `stripsight decide` {way}"
+        "--allow-unmet promises nothing of these classes and calls all their validation positives"
     )
 
 

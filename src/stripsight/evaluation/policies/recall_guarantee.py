@@ -64,16 +64,17 @@ class RecallPromise:
     @property
     def words(self) -> str:
         """The promise, or why there is none, for people."""
+        asked = f"alpha {self.alpha:g} at delta {self.delta:g}"
         if self.met:
             return (
-                f"{self.name}: at most {self.alpha:.3%} of its groups of images escape, with"
-                f" confidence {1 - self.delta:.3%} ({self.escapes_allowed} of {self.groups}"
-                " validation groups did)"
+                f"{self.name}: at most {100 * self.alpha:.4g} % of the groups that show it escape,"
+                f" at confidence {100 * (1 - self.delta):.4g} % (in validation"
+                f" {self.escapes_allowed} of {self.groups} may)"
             )
-        reached = "" if self.bound is None else f", which promise {self.bound:.3f} at best"
+        best = "" if self.bound is None else f" ({self.bound:.3f} is what they can promise)"
         return (
-            f"{self.name}: alpha {self.alpha:g} at delta {self.delta:g} needs"
-            f" {self.groups_needed} groups of positives, validation has {self.groups}{reached}"
+            f"{self.name}: {asked} needs {self.groups_needed} groups of validation positives, there"
+            f" are {self.groups}{best}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -30,7 +30,19 @@ ALL_CLASSES = ""
 def complete_settings(
     name: str, settings: Mapping[str, Any], class_names: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The settings of policy `name` with defaults filled in, as plain JSON.
+    """The settings of policy `name` with defaults filled in and a price for each class, as JSON.
+
+    Raises:
+        DecisionError: see `check_settings`; or a price for no class of the run, or none for one.
+    """
+    whole = check_settings(name, settings)
+    if "prices" in whole:
+        whole["prices"] = _spread_prices(whole["prices"], class_names)
+    return whole
+
+
+def check_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of policy `name` with defaults filled in, whatever the classes.
 
     Raises:
         DecisionError: no such policy, a setting it does not take, or a value that is none.
@@ -51,7 +63,7 @@ def complete_settings(
         elif key == "allow_unmet" and not isinstance(value, bool):
             raise DecisionError(f"allow_unmet is {value!r}: true or false")
         elif key == "prices":
-            whole[key] = _spread_prices(value, class_names)
+            _check_prices(value)
     return whole
 
 
@@ -60,22 +72,28 @@ def read_prices(settings: Mapping[str, Any]) -> dict[str, Price]:
     return {name: Price(**price) for name, price in settings["prices"].items()}
 
 
-def _spread_prices(prices: Any, class_names: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    if not isinstance(prices, Mapping):
-        raise DecisionError("prices are given as {class: {escape, overkill}}")
+def _check_prices(prices: Any) -> None:
+    if not isinstance(prices, Mapping) or not prices:
+        raise DecisionError(
+            "policy cost needs prices: of an escape and of an overkill, for all classes or for each"
+        )
     for name, price in prices.items():
-        if name not in (*class_names, ALL_CLASSES):
-            near = get_close_matches(str(name), class_names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(class_names)}"
-            raise DecisionError(
-                f"a price is given for {name!r}, which is no class of the run; {hint}"
-            )
         _check_price(name, price)
+
+
+def _spread_prices(
+    prices: Mapping[str, Any], class_names: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    for name in prices:
+        if name not in (*class_names, ALL_CLASSES):
+            near = get_close_matches(name, class_names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(class_names)}"
+            raise DecisionError(f"a price is given for {name!r}, no class of the run; {hint}")
     spread = {}
     for name in class_names:
         price = prices.get(name, prices.get(ALL_CLASSES))
         if price is None:
-            raise DecisionError(f"no price for {name!r}: give one for every class, or one for all")
+            raise DecisionError(f"no price for {name!r}: give one for each class, or one for all")
         spread[name] = {"escape": float(price["escape"]), "overkill": float(price["overkill"])}
     return spread
 

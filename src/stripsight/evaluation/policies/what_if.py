@@ -14,6 +14,7 @@ from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.metrics import Labels, Scores
 from stripsight.evaluation.policies.fitting import fit_policy
 from stripsight.evaluation.policies.outcomes import Outcomes, count_outcomes
+from stripsight.evaluation.policies.settings import read_prices
 
 _FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _SHIFTS = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -28,12 +29,14 @@ class Scenario:
         chosen: whether it is the one that was asked for.
         outcomes: on validation.
         unmet: classes whose promise too few positives carry.
+        cost: of all mistakes at the chosen prices; None where there are none.
     """
 
     label: str
     chosen: bool
     outcomes: Outcomes
     unmet: tuple[str, ...] = ()
+    cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -41,6 +44,7 @@ class Scenario:
             "setting": self.label,
             "chosen": self.chosen,
             "unmet": list(self.unmet),
+            "cost": self.cost,
             **self.outcomes.to_json(),
         }
 
@@ -63,8 +67,20 @@ def compute_what_if(
         chosen, probabilities, labels, groups, class_names
     ):
         outcomes = count_outcomes(decide(policy, probabilities), labels)
-        scenarios.append(Scenario(label, is_chosen, outcomes, unmet))
+        cost = _sum_prices(outcomes, chosen, class_names)
+        scenarios.append(Scenario(label, is_chosen, outcomes, unmet, cost))
     return tuple(scenarios)
+
+
+def _sum_prices(outcomes: Outcomes, chosen: Policy, names: tuple[str, ...]) -> float | None:
+    if chosen.name != "cost":
+        return None
+    prices = read_prices(chosen.settings)
+    return sum(
+        prices[name].escape * counts.escapes + prices[name].overkill * counts.overkills
+        for name, counts in zip(names, outcomes.classes, strict=True)
+        if counts is not None
+    )
 
 
 def _list_neighbours(
