@@ -92,7 +92,7 @@ class ClassCalibration:
         else:
             with np.errstate(over="ignore"):  # beyond 1e308 the sigmoid is 0 or 1 all the same
                 probabilities = compute_sigmoid(self._straighten(scores))
-        return np.where(np.isfinite(scores), probabilities, np.nan)
+        return np.asarray(np.where(np.isfinite(scores), probabilities, np.nan))
 
     def _straighten(self, scores: Probabilities) -> Probabilities:
         if self.kind == "temperature":
@@ -154,7 +154,7 @@ def _interpolate(
 ) -> Probabilities:
     """`np.interp`, held below the next knot, which rounding lets it pass by a last bit."""
     following = np.searchsorted(knots, scores, side="right").clip(max=len(knots) - 1)
-    return np.minimum(np.interp(scores, knots, levels), levels[following])
+    return np.asarray(np.minimum(np.interp(scores, knots, levels), levels[following]))
 
 
 def _read_class(row: object) -> ClassCalibration:
