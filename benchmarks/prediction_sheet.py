@@ -7,7 +7,6 @@ its masks; below, the heatmap of the class the network is surest of, drawn into 
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,14 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from stripsight.config.compose import load_config
 from stripsight.data.dataset import SeverstalFullImageDataset
+from stripsight.decision.document import load_decisions
+from stripsight.decision.policy import DEFECT, REVIEW, decide
 from stripsight.evaluation.opened_run import load_network
 from stripsight.training.build import build_data
 
 SHOWN = (800, 128)
 HEAD, GAP = 24, 8
+MARKS = {REVIEW: " REVIEW", DEFECT: " DEFECT"}
 
 
 def main() -> None:
@@ -32,7 +34,7 @@ def main() -> None:
     data = build_data(load_config(run / "config.yaml"))
     network, classes = load_network(run / "checkpoints" / "best.ckpt")
     network.eval()
-    thresholds = json.loads((run / "decisions.json").read_text())["thresholds"]
+    decisions = load_decisions(run / "decisions.json", classes.names)
     test = data.datasets["test"]
     full = SeverstalFullImageDataset(data.prepared, ids=test.ids, masks=True)
     block = HEAD + 2 * SHOWN[1] + GAP
@@ -45,13 +47,15 @@ def main() -> None:
         sample = full[index]
         with torch.inference_mode():
             image = test[index]["image"][None]
-            scores = network(image).logits.sigmoid()[0].tolist()
+            logits = network(image).logits.numpy()
+            scores = decisions.calibration.apply(logits)[0]
+            codes = decide(decisions.policy, scores[None])[0]
             surest = int(np.argmax(scores))
             heat = network.heatmaps(image, size=(SHOWN[1], SHOWN[0]))[0, surest].numpy()
         top = GAP + column * block
         said = "   ".join(
-            f"{c.name} {score:.2f}{' DEFECT' if score >= limit else ''}"
-            for c, score, limit in zip(classes, scores, thresholds, strict=True)
+            f"{c.name} {score:.2f}{MARKS.get(int(code), '')}"
+            for c, score, code in zip(classes, scores, codes, strict=True)
         )
         draw.text((GAP, top), f"true: {defect.name} ({defect.title})      {said}", "black", font)
         grey = Image.fromarray(sample["image"][0].numpy()).resize(SHOWN, Image.Resampling.BOX)
