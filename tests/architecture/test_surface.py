@@ -57,6 +57,7 @@ COMMANDS = [
     "data prepare",
     "data reviews",
     "data split",
+    "decide",
     "demo",
     "evaluate",
     "train",
@@ -108,5 +109,6 @@ import sys
 for name in ("torch", "torchvision", "timm", "lightning", "pandas", "sklearn", "scipy", "hydra"):
     sys.modules[name] = None
 import stripsight.imaging, stripsight.labels, stripsight.errors, stripsight.log, stripsight.atomic
+import stripsight.decision.document
 """
     subprocess.run([sys.executable, "-c", code], check=True)
