@@ -134,9 +134,9 @@ class SeverstalFullImageDataset(Dataset[StripSample]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"image {index} of {len(self)}")
         row = index % len(self)
-        height, width = (int(side) for side in self._sizes[row])
-        grey = read_grey(self.path(row), expected_size=(height, width))
-        image = torch.from_numpy(self._resize(grey)).unsqueeze(0)
+        grey = self.read_stored(row)
+        height, width = grey.shape
+        image = torch.from_numpy(self.resize(grey)).unsqueeze(0)
         if self.rgb:
             image = image.repeat(3, 1, 1)
         sample: StripSample = {
@@ -171,7 +171,17 @@ class SeverstalFullImageDataset(Dataset[StripSample]):
         other.transform = transform
         return other
 
-    def _resize(self, grey: GreyImage) -> GreyImage:
+    def read_stored(self, index: int) -> GreyImage:
+        """The pixels of image `index` as they are in its file, uint8 `[H, W]`.
+
+        Raises:
+            ImageError: the file cannot be decoded, or its size is not the recorded one.
+        """
+        height, width = (int(side) for side in self._sizes[index])
+        return read_grey(self.path(index), expected_size=(height, width))
+
+    def resize(self, grey: GreyImage) -> GreyImage:
+        """A stored image in the size that the samples have."""
         if self.image_size is None or grey.shape == self.image_size:
             return grey
         # Pillow, not torch: the line side has Pillow too and must give the same pixels.

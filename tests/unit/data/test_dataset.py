@@ -22,6 +22,7 @@ from stripsight.data.prepared import (
 )
 from stripsight.data.splits.store import make_split, save_split
 from stripsight.errors import DataError, DatasetError, ImageError, SplitError
+from stripsight.imaging import read_grey
 from stripsight.labels import SEVERSTAL
 
 SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "severstal_sample"
@@ -138,6 +139,16 @@ def test_resizing(make_prepared):
     assert set(small["mask"].unique().tolist()) == {0, 1}
     with pytest.raises(DataError, match="height and width must be at least 1"):
         SeverstalFullImageDataset(prepared, image_size=(0, 80))
+
+
+def test_a_sample_is_the_stored_image_resized(make_prepared):
+    prepared = make_prepared([{}, {}], sizes=[(64, 160), (32, 200)])
+    dataset = SeverstalFullImageDataset(prepared, image_size=(16, 40))
+    for index in range(2):
+        stored = dataset.read_stored(index)
+        np.testing.assert_array_equal(stored, read_grey(dataset.path(index)))
+        sample = dataset[index]["image"][0].numpy()
+        np.testing.assert_array_equal(dataset.resize(stored), sample)
 
 
 def test_transform_sees_image_and_mask(make_prepared):
