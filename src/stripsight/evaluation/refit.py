@@ -4,6 +4,7 @@ Fitted on the stored validation predictions alone. Those of test are not even op
 chosen with them would make every later figure of test worthless.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,8 +180,8 @@ def _find_fault_of_rows(predictions: Predictions, names: tuple[str, ...]) -> str
         return "it has no row"
     if None in ids:
         return "a row has no id"
-    if len(set(ids)) < len(ids):
-        twice = next(image_id for image_id in ids if ids.count(image_id) > 1)
+    twice = next((image_id for image_id, count in Counter(ids).items() if count > 1), None)
+    if twice is not None:
         return f"image {twice!r} is in it twice"
     wrong = ~np.isfinite(predictions.logits).all(axis=1)
     if wrong.any():

@@ -40,10 +40,12 @@ def test_a_threshold_stands_half_way() -> None:
 
 
 def test_neighbouring_floats_are_told_apart() -> None:
-    low = 0.3
-    high = math.nextafter(low, 1)
-    cuts = find_cuts(np.array([low, high]), np.array([0, 1], np.uint8))
-    assert low < cuts.thresholds[1] <= high
+    # The middle of two neighbours rounds to the one with an even last bit: once up, once down.
+    levels = [0.3]
+    for _ in range(2):
+        levels.append(math.nextafter(levels[-1], 1))
+    thresholds = find_cuts(np.array(levels), np.array([0, 1, 0], np.uint8)).thresholds
+    assert levels[0] < thresholds[1] <= levels[1] < thresholds[2] <= levels[2]
 
 
 def test_above_a_score_of_1_no_threshold_is_reached() -> None:
