@@ -130,7 +130,7 @@ def test_scores_worse_than_chance_keep_their_order(kind: Any) -> None:
 def test_one_logit_for_all_images_gives_about_their_share() -> None:
     labels = np.repeat(np.array([0, 1], np.uint8), [750, 250])
     for kind in ("platt", "isotonic"):
-        curve = fit_curve(kind, np.full(1000, -2.0), labels)  # type: ignore[arg-type]
+        curve = fit_curve(kind, np.full(1000, -2.0), labels)
         assert curve.apply(np.array([-2.0])) == pytest.approx(0.25, abs=0.002)
 
 
