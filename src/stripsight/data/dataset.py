@@ -165,6 +165,18 @@ class SeverstalFullImageDataset(Dataset[StripSample]):
         """File of image `index`."""
         return self._image_root / str(self._files[index])
 
+    def read_masks(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """`mask` and `mask_known` of image `index` without its pixels, and without transform.
+
+        Raises:
+            DataError: the data set was made without masks, or a stored mask is damaged.
+        """
+        if self._masks is None:
+            raise DataError("the data set was made without masks: make it with masks=True")
+        height, width = (int(side) for side in self._sizes[index])
+        mask = self._read_mask(self._masks, index, height, width)
+        return mask.numpy(), self._masks.known[index].copy()
+
     def with_transform(self, transform: Callable[..., Any] | None) -> Self:
         """The same images with another transform; everything else is shared."""
         other = copy.copy(self)

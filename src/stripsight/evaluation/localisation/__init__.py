@@ -1,0 +1,1 @@
+"""Whether heatmaps point at the defects: maps against true masks, beside guesses without a map."""
