@@ -56,6 +56,18 @@ _ARROW_TYPES = {
     "Int16": pa.int16(),
 }
 _SCHEMA = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in STATISTICS_COLUMNS.items()])
+# Least and most that `measure_image` can give; a Laplacian lies between -1020 and 1020.
+_RANGES = {
+    "brightness": (0, 255),
+    "contrast": (0, 127.5),
+    "saturated": (0, 1),
+    "dark": (0, 1),
+    "border_left": (0, 2**31 - 1),
+    "border_right": (0, 2**31 - 1),
+    "sharpness": (0, 1020**2),
+    "jpeg_quality": (1, 100),
+    "checker": (0, 1),
+}
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError)
 
 
@@ -85,8 +97,8 @@ def load_statistics(dataset: PreparedDataset) -> pd.DataFrame | None:
     """What is known of the data set's images: one row each, in the data set's order.
 
     Rows of images that the data set does not have, or has with other bytes, are left out. None
-    where nothing was measured yet, by another version, or the file is damaged (one warning): it can
-    always be measured again.
+    where nothing was measured yet, by another version, or the file is damaged or holds a number
+    that no image can have (one warning): it can always be measured again.
     """
     path = dataset.root / FILE_NAME
     try:
@@ -104,10 +116,26 @@ def load_statistics(dataset: PreparedDataset) -> pd.DataFrame | None:
             or known.drop(columns="jpeg_quality").isna().to_numpy().any()
         ):
             raise ValueError("an image stands in it twice, or a number is missing")
+        rows = dataset.images[["id", "sha256"]].merge(known, on=["id", "sha256"], how="inner")
+        _check_ranges(rows, dataset.images)
     except FileNotFoundError:
         return None
     except _UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         logger.warning("%s cannot be read (%s) and is left aside", path, reason)
         return None
-    return dataset.images[["id", "sha256"]].merge(known, on=["id", "sha256"], how="inner")
+    return rows
+
+
+def _check_ranges(rows: pd.DataFrame, images: pd.DataFrame) -> None:
+    """Refuse numbers that no image of its width can have."""
+    for name, (least, most) in _RANGES.items():
+        # What is not known of a PNG's JPEG quality is in no range, and right.
+        wrong = rows[~(rows[name].between(least, most) | rows[name].isna())]
+        if len(wrong):
+            image, value = wrong[["id", name]].iloc[0]
+            raise ValueError(f"{name} {value} of {image} is not between {least} and {most}")
+    widths = rows["id"].map(images.set_index("id")["width"])
+    wrong = rows[rows["border_left"] + rows["border_right"] > widths]
+    if len(wrong):
+        raise ValueError(f"the borders of {wrong['id'].iloc[0]} are wider than it is")

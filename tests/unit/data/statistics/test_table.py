@@ -76,6 +76,31 @@ def test_a_table_with_an_image_twice_is_left_aside(dataset, caplog):
     assert "twice" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("brightness", 255.5),
+        ("brightness", -1.0),
+        ("contrast", 128.0),
+        ("saturated", 1.25),
+        ("dark", -0.5),
+        ("border_left", -3),
+        ("border_right", 41),
+        ("sharpness", np.inf),
+        ("jpeg_quality", 0),
+        ("checker", 7.0),
+    ],
+)
+def test_a_number_that_no_image_can_have_is_left_aside_with_one_line(dataset, name, value, caplog):
+    table = table_of(dataset, [GIVEN, WITHOUT_QUALITY, GIVEN])
+    table.loc[2, name] = value
+    save_statistics(dataset, table)
+    assert load_statistics(dataset) is None
+    (record,) = caplog.records
+    assert "002.jpg" in record.message
+    assert "left aside" in record.message
+
+
 def test_a_table_of_another_version_is_measured_again(dataset):
     save_statistics(dataset, table_of(dataset, [GIVEN] * 3))
     path = dataset.root / "statistics.parquet"
