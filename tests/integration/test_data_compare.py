@@ -72,6 +72,19 @@ def test_out_of_other_things_is_refused(folders, tmp_path, capsys):
     assert capsys.readouterr().err.strip().count("\n") == 1
 
 
+@pytest.mark.parametrize("inside", ["", "below"])
+def test_out_in_a_compared_folder_is_refused(folders, tmp_path, capsys, inside):
+    """compare.png would be one of the images of the next comparison."""
+    report = tmp_path / "report"
+    words = ["data", "compare", *map(str, folders), "--out", str(report)]
+    assert run_command(words) == 0
+    before = {path.name: path.read_bytes() for path in report.iterdir()}
+    words = ["data", "compare", str(folders[0]), str(report), "--out", str(report / inside)]
+    assert run_command(words) == 2
+    assert "name a folder outside it" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in report.iterdir()} == before
+
+
 def test_two_runs_give_the_same_figures(folders, capsys):
     outputs = []
     for _ in range(2):

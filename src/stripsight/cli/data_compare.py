@@ -33,11 +33,11 @@ def compare(
     """
     import json
 
-    from stripsight.atomic import write_atomically
+    from stripsight.atomic import check_writable, write_atomically
     from stripsight.cli.progress import show_progress
     from stripsight.cli.terminal import print_json, print_table
     from stripsight.data.shift.comparison import compare_sets
-    from stripsight.data.shift.image_set import open_image_set
+    from stripsight.data.shift.image_set import check_apart, open_image_set
     from stripsight.data.shift.report import LEGEND, conclude, differs, list_warnings, to_json
     from stripsight.errors import UsageError
     from stripsight.log import configure_logging
@@ -46,10 +46,14 @@ def compare(
     configure_logging()
     if Path(a).resolve() == Path(b).resolve():
         raise UsageError(f"{a} and {b} are one and the same: give two sets to compare")
+    if out is not None:
+        check_apart(out, a)
+        check_apart(out, b)
     sets = open_image_set(a), open_image_set(b)
     if out is not None:
         check_report_folder(out, numbers="compare.json", key="statistics", others=("compare.png",))
         out.mkdir(parents=True, exist_ok=True)
+        check_writable(out)
     with show_progress("measuring images") as report:
         comparison = compare_sets(*sets, report_progress=report)
     content = to_json(comparison)

@@ -49,6 +49,20 @@ def open_image_set(given: str) -> ImageSet:
     return images
 
 
+def check_apart(out: Path, given: str) -> None:
+    """Refuse to write pictures among the images of a set: the next comparison would count them.
+
+    Raises:
+        UsageError: `given` is a folder of images, and `out` is it or lies in it.
+    """
+    path = Path(given)
+    is_folder = path.is_dir() and not (path / "dataset.json").exists()
+    if is_folder and out.resolve().is_relative_to(path.resolve()):
+        raise UsageError(
+            f"{out} lies in {given}, whose images are compared: name a folder outside it"
+        )
+
+
 def _take_folder(path: Path, given: str) -> ImageSet:
     names = [name for name in FolderTree(path).files if is_image(name)]
     files = tuple(ImageFile(name, path / name) for name in names)
