@@ -4,11 +4,11 @@
     decision          keep, remove, add, drop-image or empty
     labels version    which labels were reviewed
 
-Read: UTF-8 with or without a byte order mark, UTF-16 with one, else Windows-1252; commas,
-semicolons or tabs; any order of columns, extra ones, any quoting, blank rows. Only `image`,
-`class`, `decision` and `labels version` are read, so a number that a spreadsheet took for a date
-does no harm. A cell that a spreadsheet would run as a formula carries an apostrophe in front, which
-is taken off again.
+Read: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252; commas, semicolons or
+tabs, with or without Excel's line `sep=;` before the header; any order of columns, extra ones, any
+quoting, blank rows. Only `image`, `class`, `decision` and `labels version` are read, so a number
+that a spreadsheet took for a date does no harm. A cell that a spreadsheet would run as a formula
+carries an apostrophe in front, which is taken off again.
 
 Whether the decisions fit the labels is judged here too; the stored form is `review.py`'s.
 """
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from stripsight.data.prepared import PreparedDataset
+from stripsight.data.reviews.overlay import LabelLookup
 from stripsight.data.reviews.review import (
     DECISIONS,
     LABELLED,
@@ -28,13 +29,13 @@ from stripsight.data.reviews.review import (
     NONE,
     PRESENCE,
     Change,
-    LabelLookup,
 )
 from stripsight.errors import DataError, UnknownClassError
 from stripsight.labels import ClassList
 
 _READ = ("image", "class", "decision", "labels version")
 _NUMBERED = re.compile(r"class\s*(\d+)")
+_SEPARATOR_LINE = re.compile(r'\A"?sep=[,;\t]"?[,;\t]*\r?\n', re.IGNORECASE)
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
@@ -75,7 +76,8 @@ def read_sheet(data: bytes) -> tuple[SheetRow, ...]:
     Raises:
         DataError: no text, no such columns, or a row that does not fit its header.
     """
-    text = _decode(data)
+    # Excel's own line, which it does not show and counts as no row.
+    text = _SEPARATOR_LINE.sub("", _decode(data), count=1)
     separator, places, width = _read_header(text)
     rows: list[SheetRow] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -235,6 +237,10 @@ def _decode(data: bytes) -> str:
         raise DataError("it is a workbook, not CSV: save it as CSV (UTF-8)")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
+    elif b"\0" in data:
+        # UTF-16 without a mark: of most letters one byte is zero, and always the same one.
+        big = data[::2].count(0) > data[1::2].count(0)
+        encodings = ["utf-16-be" if big else "utf-16-le"]
     else:
         # What a spreadsheet in western Europe or America writes when it does not write UTF-8. An
         # id that this reads wrongly is unknown to the data set and refused with its row.

@@ -93,6 +93,8 @@ def test_the_sheet_is_what_a_spreadsheet_opens_rightly():
         {"delimiter": ";"},
         {"delimiter": ";", "encoding": "cp1252"},
         {"delimiter": "\t", "encoding": "utf-16"},
+        {"delimiter": "\t", "encoding": "utf-16-le"},
+        {"delimiter": ";", "encoding": "utf-16-be"},
         {"quoting": csv.QUOTE_ALL},
         {"columns": ["my note", *reversed(COLUMNS), "and another"]},
         {"columns": ["decision", "labels version", "class", "image"]},
@@ -102,6 +104,18 @@ def test_the_sheet_is_what_a_spreadsheet_opens_rightly():
 )
 def test_it_comes_back_whatever_a_spreadsheet_made_of_it(filled, form):
     assert read(write(filled, **form)) == EXPECTED
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\r\n', "sep=;;;;\n", "SEP=;\n"])
+def test_excels_line_of_the_separator_is_no_row(filled, line, encoding):
+    text = write(filled, delimiter=";", encoding="utf-8").decode()
+    assert read((line + text).encode(encoding)) == EXPECTED
+
+
+def test_utf_16_cut_off_in_a_letter_is_refused_in_one_line(filled):
+    with pytest.raises(DataError, match="it is no text: save it as CSV"):
+        read_sheet(write(filled, encoding="utf-16-le")[:-1])
 
 
 def test_blank_rows_comments_and_freed_formulas_do_no_harm(filled):
