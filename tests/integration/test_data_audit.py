@@ -15,6 +15,7 @@ import pytest
 
 from stripsight.cli.app import run_command
 from stripsight.data.prepared import PreparedDataset, load_prepared
+from stripsight.data.reviews.sheet import name_version
 from stripsight.evaluation.predictions import Predictions, save_predictions
 
 WRONG = {(4, 0), (9, 0), (13, 1), (18, 1)}
@@ -141,6 +142,28 @@ def test_from_predictions_to_corrected_labels_and_back(
     assert load_prepared(root).content_hash() == before.content_hash()
     assert run_command(["data", "apply-review", str(root), "--undo"]) == 1
     assert "no review to undo" in capsys.readouterr().err
+
+
+def test_damage_among_reviews_is_one_line_and_a_finding(root: Path, tmp_path: Path, capsys):
+    """A hand-edited NaN came out of `data reviews --json`, which then was no JSON."""
+    version = name_version(load_prepared(root).content_hash())
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"image,class,decision,labels version\n0000.png,bar,add,{version}\n")
+    for words in ([str(sheet)], ["--undo"], [str(sheet)]):
+        assert run_command(["data", "apply-review", str(root), *words]) == 0
+    paths = [root / "reviews" / "0001.json", *(root / "reviews" / "undone").iterdir()]
+    assert run_command(["data", "check", str(root)]) == 0
+    for path in paths:
+        intact = path.read_text()
+        path.write_text(re.sub('"row": 2', '"row": NaN', intact))
+        capsys.readouterr()
+        assert run_command(["data", "reviews", str(root), "--json"]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert re.fullmatch(f"stripsight: {path} is damaged .*NaN is no JSON.*\n", captured.err)
+        assert run_command(["data", "check", str(root)]) == 1
+        assert path.name in capsys.readouterr().out
+        path.write_text(intact)
 
 
 def test_what_a_reviewer_kept_is_not_asked_again(

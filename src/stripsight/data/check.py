@@ -16,6 +16,8 @@ from stripsight.data.inspection import ImageFacts, UnreadableImage, inspect_imag
 from stripsight.data.lookalikes.links import LINKS_FILE, check_links
 from stripsight.data.prepared import KINDS, PreparedDataset, apply_reviews, read_tables
 from stripsight.data.reconciliation import describe_missing
+from stripsight.data.reviews.store import UNDONE
+from stripsight.data.reviews.undoing import check_undone
 from stripsight.data.rle import parse_runs
 from stripsight.data.source import UNFINISHED, read_file
 from stripsight.data.splits.leaks import describe_leaks, find_leaks
@@ -120,6 +122,7 @@ def check_dataset(
         *_check_annotations(dataset),
         *(_error("look-alikes", LINKS_FILE, fault) for fault in check_links(dataset)),
         *review_findings,
+        *(_error("review", UNDONE, fault) for fault in check_undone(root)),
         *_check_splits(reviewed, split_names),
         *_check_records(dataset),
     ]

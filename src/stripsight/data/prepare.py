@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from stripsight.atomic import name_temporary
+from stripsight.atomic import name_in_errors, name_temporary
 from stripsight.data.destination import (
     check_destination,
     claim_destination,
@@ -28,7 +28,7 @@ from stripsight.data.prepared import PreparedDataset, save_prepared
 from stripsight.data.readers.annotation import SourceTable
 from stripsight.data.readers.detection import Layout, detect_layout, read_layout
 from stripsight.data.reconciliation import Reconciliation
-from stripsight.data.reviews.review import remove_reviews
+from stripsight.data.reviews.store import remove_reviews
 from stripsight.data.source import SourceTree, check_is_text, open_source
 from stripsight.data.statistics.table import FILE_NAME as STATISTICS_FILE
 from stripsight.errors import DataError, DatasetError, UsageError
@@ -259,7 +259,7 @@ def _unpack(tree: SourceTree, layout: Layout, wanted: dict[str, str], image_root
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = name_temporary(target)
         partial.unlink(missing_ok=True)
-        with partial.open("xb") as stream:
+        with name_in_errors(target, partial), partial.open("xb") as stream:
             stream.write(data)
         partial.replace(target)
     os.sync()  # once for all of them, before dataset.json vouches for them

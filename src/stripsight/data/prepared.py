@@ -29,7 +29,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stripsight.atomic import write_atomically
-from stripsight.data.reviews.review import Review, has_reviews, load_reviews, overlay_changes
+from stripsight.data.reviews.overlay import overlay_changes
+from stripsight.data.reviews.review import Review
+from stripsight.data.reviews.store import has_reviews, load_reviews
 from stripsight.errors import DataError, DatasetError
 from stripsight.labels import ClassList
 

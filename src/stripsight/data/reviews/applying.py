@@ -6,8 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from stripsight.data.prepared import PreparedDataset, load_prepared
-from stripsight.data.reviews.review import Review, lock_reviews, overlay_changes, save_review
+from stripsight.data.reviews.overlay import overlay_changes
+from stripsight.data.reviews.review import Review
 from stripsight.data.reviews.sheet import check_version, judge_sheet, read_sheet
+from stripsight.data.reviews.store import lock_reviews, save_review
 from stripsight.errors import DataError
 
 

@@ -17,15 +17,16 @@ from typing import Any
 from stripsight.atomic import write_atomically
 from stripsight.data.reviews.review import (
     FOLDER,
+    NO_RECORD,
     SCHEMA_VERSION,
     Review,
-    load_reviews,
-    lock_reviews,
+    check_text,
+    check_time,
+    parse_json,
     parse_review,
 )
+from stripsight.data.reviews.store import UNDONE, list_records, load_reviews, lock_reviews
 from stripsight.errors import DatasetError
-
-UNDONE = "undone"
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ def undo_last_review(root: Path, *, reviewer: str, when: datetime) -> UndoneRevi
         review = reviews[-1]
         when = when.astimezone(UTC)
         undone = UndoneReview(review, reviewer, when.isoformat(timespec="seconds"))
-        folder = root / FOLDER / UNDONE
+        folder = root / UNDONE
+        earlier_ones = list(_read_undone(root))
         folder.mkdir(exist_ok=True)
-        for path, earlier in list(_read_undone(root)):
+        for path, earlier in earlier_ones:
             if earlier.review == review:
                 path.unlink()
         path = folder / f"{review.number:04d}-{when:%Y%m%dT%H%M%S.%fZ}.json"
@@ -96,13 +98,36 @@ def load_undone(root: Path, in_force: Sequence[Review]) -> tuple[UndoneReview, .
     return tuple(sorted(found, key=lambda u: (u.undone, -u.review.number)))
 
 
-def _read_undone(root: Path) -> Iterator[tuple[Path, UndoneReview]]:
-    for path in sorted((root / FOLDER / UNDONE).glob("*.json")):
+def check_undone(root: Path) -> Iterator[str]:
+    """What is wrong with the undone reviews, in words.
+
+    Raises:
+        Nothing: what cannot be read is a finding.
+    """
+    try:
+        paths = list_records(root, UNDONE)
+    except DatasetError as error:
+        yield str(error)
+        return
+    for path in paths:
         try:
-            record = json.loads(path.read_bytes())
-            undone = UndoneReview(
-                parse_review(record["review"]), str(record["undone_by"]), str(record["undone"])
-            )
-        except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-            raise DatasetError(f"{path} is damaged ({error}): restore or delete it") from error
-        yield path, undone
+            _read_file(path)
+        except DatasetError as error:
+            yield str(error)
+
+
+def _read_undone(root: Path) -> Iterator[tuple[Path, UndoneReview]]:
+    for path in list_records(root, UNDONE):
+        yield path, _read_file(path)
+
+
+def _read_file(path: Path) -> UndoneReview:
+    try:
+        record = parse_json(path.read_bytes())
+        return UndoneReview(
+            parse_review(record["review"]),
+            check_text("undone_by", record["undone_by"]),
+            check_time("undone", record["undone"]),
+        )
+    except NO_RECORD as error:
+        raise DatasetError(f"{path} is damaged ({error}): restore or delete it") from error

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from stripsight.data.prepared import PreparedDataset
-from stripsight.data.splits.partition import GIVEN, By, Fold, Split, describe_split
-from stripsight.data.splits.stratify import PARTS
+from stripsight.data.splits.partition import GIVEN, By, Fold, Split, check_name, describe_split
+from stripsight.data.splits.stratify import MIN_FOLDS, PARTS, check_fractions
 from stripsight.errors import SplitError
 
 SCHEMA_VERSION = 1
@@ -52,23 +52,56 @@ def parse_split(path: Path, record: dict[str, Any], assignment: dict[str, str]) 
         SplitError: the record is damaged.
     """
     try:
-        fractions, fold, by = record.get("fractions"), record.get("fold"), record.get("by", "group")
+        by = record.get("by", "group")
         if by not in ("group", "random"):
-            raise ValueError(f"by {by!r}")
+            raise ValueError(f"by {str(by)[:40]!r}")
+        seed, dataset_hash = record.get("seed"), record.get("dataset_hash")
         return Split(
             name=path.stem,
-            seed=None if record.get("seed") is None else int(record["seed"]),
-            fractions=None if fractions is None else (fractions[0], fractions[1], fractions[2]),
-            scheme=str(record.get("scheme", GIVEN)),
+            seed=None if seed is None else _check_count("seed", seed, 0),
+            fractions=_parse_fractions(record.get("fractions")),
+            scheme=_check_text("scheme", record.get("scheme", GIVEN)),
             assignment=assignment,
-            dataset_hash=record.get("dataset_hash"),
+            dataset_hash=None if dataset_hash is None else _check_text("hash", dataset_hash),
             by=cast(By, by),
-            fold=None
-            if fold is None
-            else Fold(str(fold["of"]), int(fold["number"]), int(fold["count"]), fold["set_hash"]),
+            fold=_parse_fold(record.get("fold")),
         )
-    except (TypeError, ValueError, OverflowError, LookupError) as error:
-        raise SplitError(f"{path} is damaged ({error!r}): make the split again") from error
+    except (TypeError, ValueError, LookupError, SplitError) as error:
+        raise SplitError(f"{path} is damaged ({error}): make the split again") from error
+
+
+def _parse_fractions(value: Any) -> tuple[float, float, float] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or any(type(share) not in (int, float) for share in value):
+        raise ValueError("its fractions are no list of numbers")
+    train, validation, test = check_fractions(value).tolist()
+    return train, validation, test
+
+
+def _parse_fold(value: Any) -> Fold | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() != {"of", "number", "count", "set_hash"}:
+        raise ValueError("its fold is none")
+    of, count = _check_text("fold", value["of"]), _check_count("count", value["count"], MIN_FOLDS)
+    number = _check_count("number", value["number"], 1)
+    check_name(of)
+    if number > count:
+        raise ValueError(f"fold {number} of {count}")
+    return Fold(of, number, count, _check_text("hash", value["set_hash"]))
+
+
+def _check_count(what: str, value: object, least: int) -> int:
+    if type(value) is not int or value < least:
+        raise ValueError(f"its {what} is no number from {least} on")
+    return value
+
+
+def _check_text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"its {what} is no text")
+    return value
 
 
 def read_table(path: Path, record: dict[str, Any]) -> dict[str, str]:

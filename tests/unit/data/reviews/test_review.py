@@ -10,8 +10,8 @@ import pytest
 
 from stripsight.data.prepared import load_prepared, save_prepared
 from stripsight.data.reviews.applying import apply_sheet
-from stripsight.data.reviews.review import lock_reviews
 from stripsight.data.reviews.sheet import name_version
+from stripsight.data.reviews.store import lock_reviews, remove_reviews
 from stripsight.data.reviews.undoing import load_undone, undo_last_review
 from stripsight.errors import DataError, DatasetError
 
@@ -246,7 +246,7 @@ def test_two_reviewers_at_once_do_not_overwrite_each_other(root):
 def test_a_folder_of_reviews_that_is_a_link_is_not_written_through(root, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (root / "reviews").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="reviews"):
+    with pytest.raises(DatasetError, match="reviews"):
         apply(root, ("000.jpg", "pit", "remove"))
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -262,3 +262,67 @@ def test_a_reviewed_data_set_is_not_written_over_its_own_tables(root, tmp_path):
     copy = load_prepared(tmp_path / "copy")
     assert copy.content_hash() == reviewed.content_hash()
     assert copy.reviews == ()
+
+
+def edit(path, change):
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r["changes"][0].update(row=float("nan")),
+        lambda r: r["changes"][0].update(row=1.5),
+        lambda r: r["changes"][0].update(row=True),
+        lambda r: r["changes"][0].update(class_name=float("inf")),
+        lambda r: r.update(reviewer="half a pair: \ud800"),
+        lambda r: r.update(applied="yesterday"),
+        lambda r: r.update(applied="2026-01-02T03:04:05"),
+        lambda r: r.update(sheet_sha256=None),
+    ],
+    ids=["NaN", "fraction", "bool", "Infinity", "surrogate", "no time", "no zone", "null"],
+)
+def test_a_record_edited_to_what_it_cannot_be_is_refused_in_one_line(root, change):
+    apply(root, ("000.jpg", "scratch", "remove"))
+    edit(root / "reviews" / "0001.json", change)
+    with pytest.raises(
+        DatasetError, match=r"0001\.json is damaged \(.+\): restore the file"
+    ) as error:
+        load_prepared(root)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("undone_by", float("nan")), ("undone", 7)])
+def test_an_undone_record_edited_to_what_it_cannot_be_is_refused(root, key, value):
+    apply(root, ("000.jpg", "scratch", "remove"))
+    undo(root)
+    (path,) = (root / "reviews" / "undone").iterdir()
+    edit(path, lambda r: r.update({key: value}))
+    with pytest.raises(DatasetError, match="is damaged"):
+        load_undone(root, ())
+
+
+@pytest.mark.parametrize("name", ["reviews", "reviews/undone"])
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_link_or_a_file_in_place_of_the_reviews_is_refused(root, tmp_path, name, kind):
+    apply(root, ("000.jpg", "scratch", "remove"))
+    undo(root)
+    apply(root, ("000.jpg", "scratch", "remove"))
+    folder = root / name
+    elsewhere = tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    if kind == "link":
+        folder.symlink_to(elsewhere)
+    else:
+        folder.write_text("")
+    stored = sorted(path.read_bytes() for path in elsewhere.rglob("*.json"))
+    for command in (
+        lambda: load_undone(root, load_prepared(root).reviews),
+        lambda: undo(root),
+        lambda: remove_reviews(root),
+    ):
+        with pytest.raises(DatasetError, match="is no folder of its own"):
+            command()
+    assert sorted(path.read_bytes() for path in elsewhere.rglob("*.json")) == stored

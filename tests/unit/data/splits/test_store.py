@@ -165,9 +165,20 @@ def test_damaged_tables_are_refused(prepared, stored, content):
         b'{"fractions": [1], "seed": 0}',
         b'{"seed": "x"}',
         b'{"seed": Infinity}',
+        b'{"seed": 1.5}',
+        b'{"seed": true}',
+        b'{"fractions": [NaN, 0.5, 0.5]}',
+        b'{"fractions": ["0.7", 0.15, 0.15]}',
+        b'{"fractions": [2, -0.5, -0.5]}',
+        b'{"scheme": NaN}',
+        b'{"dataset_hash": NaN}',
+        b'{"fold": {"of": "k", "number": NaN, "count": 3, "set_hash": "x"}}',
+        b'{"fold": {"of": "k", "number": 4, "count": 3, "set_hash": "x"}}',
+        b'{"fold": {"of": "../k", "number": 1, "count": 3, "set_hash": "x"}}',
+        b'{"fold": {"of": "k", "number": 1, "count": 3, "set_hash": null}}',
         b"[" * 100_000,
     ],
-    ids=lambda content: content[:20].decode(),
+    ids=lambda content: content[:40].decode(),
 )
 def test_damaged_records_are_refused(prepared, stored, content):
     (prepared.root / "splits" / "holdout.json").write_bytes(content)
