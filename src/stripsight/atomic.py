@@ -4,12 +4,16 @@ Written beside their place, synced, then renamed over it: a killed process or a 
 old file as it was.
 """
 
+import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -22,13 +26,45 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = name_temporary(path, f".{os.getpid()}")
     try:
-        with temporary.open("w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with name_in_errors(path, temporary):
+            with temporary.open("w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def name_in_errors(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let errors of the block name the file that is being written.
+
+    The kernel names none where the disk is full, and the temporary one where it is open.
+    """
+    try:
+        yield
+    except OSError as error:
+        unnamed = error.filename is None and error.errno in _FULL
+        if unnamed or (temporary is not None and error.filename == str(temporary)):
+            error.filename = str(path)
+        raise
+
+
+def check_writable(folder: Path) -> None:
+    """Raise now what making a file in a folder would raise after long work.
+
+    Where the folder is not there yet, the nearest one above it is tried; nothing is left behind.
+
+    Raises:
+        OSError: it is read-only, or no folder; its name is in the error.
+    """
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        error.filename = str(nearest)
         raise
 
 

@@ -1,7 +1,9 @@
 """`stripsight data duplicates` on strips of which it is known which show the same."""
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +151,43 @@ def test_preparing_anew_makes_the_search_void(dataset):
     assert not (dataset / "links.parquet").exists()
     assert not (dataset / "statistics.parquet").exists()
     assert load_links(load_prepared(dataset)) is None
+
+
+@pytest.fixture
+def read_only(dataset):
+    """The data set, bound over itself read-only: permissions alone do not stop root."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    for options in (["--bind", str(dataset)], ["-o", "remount,bind,ro"]):
+        subprocess.run(["mount", *options, str(dataset)], check=True)
+    yield dataset
+    subprocess.run(["umount", str(dataset)], check=True)
+
+
+@pytest.mark.parametrize("command", ["duplicates", "analyze", "split"])
+def test_a_read_only_folder_is_told_before_the_images_are_scanned(
+    read_only, command, capsys, monkeypatch
+):
+    def scan(*given, **more):
+        pytest.fail("scanned")
+
+    monkeypatch.setattr("stripsight.data.statistics.scan.scan_dataset", scan)
+    monkeypatch.setattr("stripsight.data.analysis.study.scan_dataset", scan)
+    words = ["--name", "s"] if command == "split" else []
+    assert run_command(["data", command, str(read_only), *words]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error == f"stripsight: {read_only}: Read-only file system"
+
+
+def test_a_folder_in_place_of_the_links_is_one_line_before_the_scan(dataset, capsys):
+    (dataset / "links.parquet").mkdir()
+    for command, code in (("duplicates", 1), ("analyze", 1), ("check", 1)):
+        assert run_command(["data", command, str(dataset)]) == code
+        captured = capsys.readouterr()
+        message = f"{dataset / 'links.parquet'} is a folder: remove it"
+        assert message in (captured.out if command == "check" else captured.err)
+        assert captured.err.count("\n") == 1
+    assert not (dataset / "statistics.parquet").exists()
 
 
 def test_no_data_set_is_one_line_and_exit_code_1(tmp_path, capsys):

@@ -32,6 +32,7 @@ def duplicates(
     from stripsight.data.lookalikes.links import (
         LINKS_FILE,
         check_all_read,
+        check_storable,
         find_conflicts,
         save_links,
     )
@@ -42,6 +43,7 @@ def duplicates(
 
     configure_logging()
     prepared = load_prepared(dataset)
+    check_storable(dataset)
     with show_progress("scanning") as report:
         scan = scan_dataset(prepared, fingerprints=True, report_progress=report)
     check_all_read(prepared, scan.unreadable)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stripsight.atomic import write_atomically
+from stripsight.atomic import name_in_errors, write_atomically
 from stripsight.data.demo.plan import LabelSet, Prevalence, name_image, plan_labels
 from stripsight.data.demo.strip import paint_strip
 from stripsight.data.rle import encode_mask
@@ -114,7 +114,8 @@ def _write_image(
     """Write image `index`; its rows of the table: file, class id, run-length string."""
     name = name_image(index, seed=seed)
     strip = paint_strip(seed, index, labels)
-    (folder / name).write_bytes(encode_jpeg(strip.pixels))
+    with name_in_errors(folder / name):
+        (folder / name).write_bytes(encode_jpeg(strip.pixels))
     return [(name, class_id, encode_mask(mask)) for class_id, mask in strip.masks.items()]
 
 

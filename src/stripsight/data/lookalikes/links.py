@@ -13,6 +13,7 @@ How look-alikes are found is `duplicates.py`'s business.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from stripsight.atomic import write_atomically
+from stripsight.atomic import check_writable, write_atomically
 from stripsight.data.prepared import IMAGE_COLUMNS, PreparedDataset, read_tables
 from stripsight.errors import DatasetError
 
@@ -126,6 +127,18 @@ def check_all_read(dataset: PreparedDataset, unreadable: Mapping[str, str]) -> N
             f" {image_id} ({reason}): their look-alikes are not known; mend them, or prepare the"
             " data set again without them"
         )
+
+
+def check_storable(root: Path) -> None:
+    """Refuse before the search what would fail after it.
+
+    Raises:
+        DatasetError: there is a folder in the place of links.parquet.
+        OSError: the data set's folder is read-only.
+    """
+    if (root / LINKS_FILE).is_dir():
+        raise DatasetError(f"{root / LINKS_FILE} is a folder: remove it")
+    check_writable(root)
 
 
 def load_links(dataset: PreparedDataset) -> tuple[Link, ...] | None:
@@ -233,6 +246,8 @@ def _find_unknown(links: Iterable[Link], known: set[str]) -> str | None:
 
 def _read(dataset: PreparedDataset) -> tuple[tuple[Link, ...], str] | None:
     path = dataset.root / LINKS_FILE
+    if path.is_dir():
+        raise DatasetError(f"{path} is a folder: remove it, then {_REMEDY}")
     try:
         table = pq.read_table(pa.BufferReader(path.read_bytes()))
         metadata = table.schema.metadata or {}

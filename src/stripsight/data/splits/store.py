@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from stripsight.atomic import name_temporary
+from stripsight.atomic import name_in_errors, name_temporary
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.splits.balance import PartCounts
 from stripsight.data.splits.files import (
@@ -90,7 +90,8 @@ def save_splits(dataset: PreparedDataset, splits: Sequence[Split]) -> tuple[Path
     temporaries = {path: name_temporary(path, f".{os.getpid()}") for path in files}
     try:
         for path, data in files.items():
-            with temporaries[path].open("wb") as file:
+            temporary = temporaries[path]
+            with name_in_errors(path, temporary), temporary.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
