@@ -126,8 +126,13 @@ def test_fewer_folds_replace_all_of_the_older_set(root, split):
     [
         (["--scheme", "kfold", "--folds", "1"], 2, "1 folds: at least 3"),
         (["--scheme", "kfold", "--folds", "2"], 2, "2 folds: at least 3"),
-        (["--scheme", "kfold", "--folds", "51"], 1, "50 groups of look-alike images cannot fill"),
-        (["--scheme", "kfold", "--folds", "61", "--by", "random"], 1, "60 labelled images cannot"),
+        (
+            ["--scheme", "kfold", "--folds", "51"],
+            2,
+            "--folds 51: there are 50 groups of look-alike",
+        ),
+        (["--scheme", "kfold", "--folds", "61"], 2, "--folds 61: there are 60 labelled images"),
+        (["--scheme", "kfold", "--folds", "61", "--by", "random"], 2, "ask for 60 at most"),
         (["--folds", "5"], 2, "--folds is for --scheme kfold"),
         (["--scheme", "kfold", "--fractions", "0.5,0.3,0.2"], 2, "--fractions is for"),
         (["--fractions", "0.5,0.3,0.3"], 2, "sum to 1.1"),
@@ -144,6 +149,16 @@ def test_wrong_words_are_one_line_and_write_nothing(root, split, words, code, me
     assert error.count("\n") == 1
     assert message in error
     assert not (root / "splits").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--scheme", "kfold"], ["--scheme", "kfold", "--folds", "9"]]
+)
+def test_where_no_number_of_folds_would_do_the_job_has_failed(make_dataset, capsys, words):
+    """Exit code 2 says that another word would help."""
+    root = make_dataset([[1, 0], [0, 1]])
+    assert run_command(["data", "split", str(root), "--name", "s", *words]) == 1
+    assert "2 labelled images cannot fill" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", ".x"])
@@ -360,7 +375,10 @@ def test_a_full_disk_leaves_the_older_folds_whole(root, split, monkeypatch, caps
 
     monkeypatch.setattr("stripsight.data.splits.store.os.fsync", fail)
     words = ["--name", "cv", "--scheme", "kfold", "--folds", "4", "--seed", "5", "--force"]
-    assert "No space" in split(*words, code=1)
+    error = split(*words, code=1)
+    assert re.fullmatch(
+        r"stripsight: .*/splits/cv-\d\.(csv|json): No space left on device\n", error
+    )
     assert {name: (root / "splits" / name).read_bytes() for name in splits_of(root)} == before
 
 

@@ -64,7 +64,7 @@ def split(
     if scheme is _Scheme.kfold and fractions is not None:
         raise UsageError("--fractions is for --scheme holdout only: folds are of equal size")
     from stripsight.cli.terminal import print_json, print_table
-    from stripsight.data.lookalikes.links import load_links
+    from stripsight.data.lookalikes.links import check_storable, load_links
     from stripsight.data.prepared import load_prepared
     from stripsight.data.splits.report import report_splits
     from stripsight.data.splits.store import (
@@ -91,8 +91,15 @@ def split(
         check_unused(prepared, names, of=of, force=force)
     except SplitError as error:
         raise UsageError(str(error)) from error
+    if scheme is _Scheme.kfold:
+        _check_folds(count, len(prepared.labelled_images), "labelled images")
     if by is _By.group and load_links(prepared) is None:
+        check_storable(dataset)
         prepared = _search_look_alikes(prepared)
+    if scheme is _Scheme.kfold and by is _By.group:
+        groups = prepared.labelled_images["duplicate_group"]
+        found = groups[groups >= 0].nunique() + int((groups < 0).sum())
+        _check_folds(count, found, "groups of look-alikes and single images")
     made: tuple[Split, ...]
     if scheme is _Scheme.kfold:
         made = make_folds(prepared, name, folds=count, seed=seed, by=by.value)
@@ -113,6 +120,14 @@ def split(
             typer.echo(line)
         typer.echo(f"written to {paths[0]}" + (f" ... {paths[-1].name}" if paths[1:] else ""))
         typer.echo(f"next: stripsight train data.root={dataset} data.split={made[0].name}")
+
+
+def _check_folds(folds: int, count: int, what: str) -> None:
+    """Refuse a number of folds in whose place another would do; no such number is no usage."""
+    from stripsight.data.splits.stratify import MIN_FOLDS
+
+    if folds > count >= MIN_FOLDS:
+        raise UsageError(f"--folds {folds}: there are {count:,} {what}; ask for {count:,} at most")
 
 
 def _parse_fractions(text: str) -> list[float]:
