@@ -35,8 +35,9 @@ def test_escapes_allowed_are_the_exact_binomial_tests(
     count: int, alpha: float, delta: float
 ) -> None:
     allowed = count_allowed_escapes(count, alpha, delta)
-    rejected = [k for k in range(count) if stats.binom.cdf(k, count, alpha) <= delta * (1 + 1e-9)]
-    assert allowed == (rejected[-1] if rejected else None)
+    chances = stats.binom.cdf(np.arange(count), count, alpha)
+    rejected = np.flatnonzero(chances <= delta * (1 + 1e-9))
+    assert allowed == (rejected[-1] if len(rejected) else None)
     assert (allowed is not None) == (count >= count_needed(alpha, delta))
 
 

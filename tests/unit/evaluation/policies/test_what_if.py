@@ -60,6 +60,7 @@ def test_dearer_escapes_become_fewer_and_the_chosen_is_the_cheapest() -> None:
     scenarios = ask("cost", {"prices": {"": {"escape": 3, "overkill": 1}}})
     assert len(scenarios) == 5
     assert escapes(scenarios) == sorted(escapes(scenarios), reverse=True)
+    assert escapes(scenarios)[0] > escapes(scenarios)[2] > escapes(scenarios)[4]
     costs = [scenario.cost for scenario in scenarios]
     assert costs[2] == min(cost for cost in costs if cost is not None)
     outcome = scenarios[0].outcomes.classes[0]
