@@ -190,7 +190,7 @@ def test_masks_while_training_make_heatmaps_point_at_defects(
         words += [f"loss.localisation_weight={weight}", "--run", str(run)]
         assert run_command(["train", *words]) == 0
         found[weight] = measure_last(run).macro
-    # Such plain defects are pointed at without masks as well; what masks teach is to be cold beside.
+    # Such plain defects are pointed at without masks as well; masks teach to be cold beside them.
     assert found[0]["pointing"].lead > 0.5
     assert found[1]["energy"].value > 1.5 * found[0]["energy"].value
     assert found[1]["dice"].value > found[0]["dice"].value - 0.05

@@ -43,7 +43,7 @@ class Scale:
         if not self.high > self.low:
             return np.zeros(values.shape, np.int32)
         shares = (np.clip(values, self.low, self.high) - self.low) / (self.high - self.low)
-        return np.minimum(shares * BINS, BINS - 1).astype(np.int32)
+        return np.asarray(np.minimum(shares * BINS, BINS - 1), np.int32)
 
     def level(self, step: int) -> float:
         """The lowest value of a step."""
