@@ -134,7 +134,9 @@ def test_an_image_that_nothing_happens_to_changes_no_figure(
     assert curve.find_fall() is None
     for level in curve.levels:
         assert level.figures == curve.levels[0].figures
-        assert all(change is None or change.value == 0 for change in level.changes.values())
+        for change in level.changes.values():
+            assert change is None or change.low <= change.value == 0 <= change.high
+            assert change is None or level.level or change.low == change.high == 0
 
 
 def test_in_the_dark_a_network_guesses_and_the_fall_is_found(

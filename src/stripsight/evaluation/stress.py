@@ -1,8 +1,9 @@
 """How a run bears what a camera may do: every figure against the strength of each corruption.
 
 Each image of a part is decoded once and predicted as it is and under every corruption at every
-level. All figures are of the same images, so the change from the figure without corruption is
-paired: its interval is far narrower than those of the two figures.
+level. All figures are of the same images under the same weights, so the change from the figure
+without corruption is paired. Average precision may hold while F1 falls: the ranking bears what the
+thresholds, which nobody moves, do not.
 
 Thresholds and calibration stay those of the run, whatever the light. What a corruption is, and
 where labels stop being true, is `corruptions.py`'s business.
@@ -43,7 +44,8 @@ class StressLevel:
         level: 1 to 5; 0 is as it is.
         strength: in the corruption's unit; None for level 0.
         figures: `macro_` figures of `MACRO` and the `OVERALL` ones; None where there is none.
-        changes: each less the same figure without corruption, paired; None likewise.
+        changes: each less the same figure without corruption, paired; None likewise, and 0 for
+            level 0.
         average_precisions: of each class, in column order; None likewise.
     """
 
@@ -236,5 +238,7 @@ def _measure(figure: Figure | None) -> Measured | None:
 def _measure_change(now: Figure | None, before: Figure | None) -> Measured | None:
     if now is None or before is None:
         return None
+    if now is before:
+        return Measured(0.0, 0.0, 0.0)
     interval = compute_difference_interval(now, before)
     return Measured(now.value - before.value, interval.low, interval.high)
