@@ -19,7 +19,8 @@ def test_real_strips_train_and_are_judged_at_full_size(
     words = ["model.backbone=test_resnet", "model.pretrained=false", "training.num_epochs=1",
              "training.batch_size=4", "data.limit=12", "data.num_workers=1"]  # fmt: skip
     assert run_command(["train", f"data.root={real_prepared}", *words, "--run", str(run)]) == 0
-    assert run_command(["evaluate", str(run)]) == 0
+    # After one epoch on a dozen strips a class may well never be found.
+    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
     assert "macro" in capsys.readouterr().out
     dataset = load_prepared(real_prepared)
     predictions = pd.read_parquet(run / "predictions_test.parquet").set_index("id")

@@ -81,17 +81,18 @@ def test_evaluate_writes_what_it_prints(
     metrics = json.loads((tiny_run / "metrics.json").read_text())
     assert metrics["part"] == "test"
     for row in metrics["classes"]:
-        assert f"{row['average_precision']:.3f}" in printed
+        assert f"{row['average_precision']['value']:.3f} (" in printed
     table = pd.read_parquet(tiny_run / "predictions_test.parquet")
     assert len(table) == metrics["images"] == 9
     decisions = json.loads((tiny_run / "decisions.json").read_text())
     for column, name in enumerate(decisions["classes"]):
         truth = table[f"label_{name}"]
-        called = table[f"probability_{name}"] >= decisions["thresholds"][column]
+        thresholds = decisions["policy"]["classes"][column]
+        called = table[f"probability_{name}"] >= thresholds["defect_from"]
         row = metrics["classes"][column]
-        assert row["f1"] == pytest.approx(reference.f1_score(truth, called))
-        assert row["auroc"] == pytest.approx(
-            reference.roc_auc_score(truth, table[f"probability_{name}"])
+        assert row["f1"]["value"] == pytest.approx(reference.f1_score(truth, called))
+        assert row["auroc"]["value"] == pytest.approx(
+            reference.roc_auc_score(truth, table[f"logit_{name}"])
         )
         assert row["positives"] == truth.sum()
     validation = pd.read_parquet(tiny_run / "predictions_validation.parquet")

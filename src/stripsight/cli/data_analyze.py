@@ -1,7 +1,5 @@
 """`stripsight data analyze`: a data set as a page that a quality engineer reads."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +26,8 @@ def analyze(
     import json
 
     from stripsight import __version__
-    from stripsight.cli.progress import show_progress
+    from stripsight.atomic import check_writable
+    from stripsight.cli.progress import Stages, show_progress
     from stripsight.data.analysis.findings import collect_findings
     from stripsight.data.analysis.report import NUMBERS, check_folder, write_report
     from stripsight.data.analysis.study import study_dataset
@@ -38,7 +37,8 @@ def analyze(
     prepared = load_prepared(dataset)
     folder = out if out is not None else dataset / "analysis"
     check_folder(folder)
-    with _Stages() as stages:
+    check_writable(folder)
+    with Stages() as stages:
         study = study_dataset(prepared, split=split, report_progress=stages.report)
     findings = collect_findings(study)
     with show_progress("drawing sections") as report:
@@ -51,21 +51,3 @@ def analyze(
             f"{LEVEL_WORDS[finding.level]}: {finding.title} ({finding.number} {finding.unit})"
         )
     typer.echo(f"\nwritten to {page}")
-
-
-class _Stages(ExitStack):
-    """Progress of one stage after the other, each under its own name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._what = ""
-        self._report: Callable[[int, int], None] = lambda done, total: None
-
-    def report(self, what: str, done: int, total: int) -> None:
-        """Show how far stage `what` is; the one before it has ended."""
-        from stripsight.cli.progress import show_progress
-
-        if what != self._what:
-            self.close()
-            self._what, self._report = what, self.enter_context(show_progress(what))
-        self._report(done, total)

@@ -9,22 +9,52 @@ import typer
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder, as `stripsight train` wrote it.")],
     split: Annotated[str, typer.Option(help="validation or test.")] = "test",
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Judge corrupted images too (41 times the work).")
+    ] = False,
+    stress_limit: Annotated[
+        int | None, typer.Option(min=1, help="Corrupt at most so many images, for a quick look.")
+    ] = None,
+    allow_collapse: Annotated[
+        bool, typer.Option("--allow-collapse", help="Exit 0 even where a class is never found.")
+    ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead of the table.")
+        bool, typer.Option("--json", help="Print JSON instead of the tables.")
     ] = False,
 ) -> None:
-    """Judge a run's best checkpoint; thresholds are fitted on validation."""
-    from stripsight.cli.progress import show_progress
-    from stripsight.cli.terminal import print_json, print_table, say_loading
+    """Judge a run's best checkpoint: figures with intervals, decisions, slices.
 
+    Calibration and thresholds are fitted on validation. A class that the model never finds ends the
+    command with exit code 1.
+    """
+    from stripsight.cli.progress import Stages
+    from stripsight.cli.terminal import print_json, print_table, say_loading
+    from stripsight.errors import EvaluationError, UsageError
+
+    if stress_limit is not None and not stress:
+        raise UsageError("--stress-limit says how many images --stress takes: give --stress too")
     say_loading()
     from stripsight.evaluation.run import evaluate_run
     from stripsight.evaluation.table import build_table
 
-    with show_progress("predicting") as report:
-        judgement = evaluate_run(run, split, report_progress=report)
+    with Stages() as stages:
+        evaluation = evaluate_run(
+            run,
+            split,
+            stress=stress,
+            stress_limit=stress_limit,
+            report_progress=stages.report,
+        )
+    judgement = evaluation.judgement
     if as_json:
-        print_json(judgement.to_json())
-        return
-    print_table(build_table(judgement))
-    typer.echo(f"written to {run}: metrics, predictions, decisions.json")
+        print_json(evaluation.to_json())
+    else:
+        print_table(build_table(judgement))
+        name = "report.html" if split == "test" else f"report_{split}.html"
+        typer.echo(f"written to {run / name}; metrics, predictions and decisions beside it")
+    if judgement.collapsed and not allow_collapse:
+        raise EvaluationError(
+            f"never found on {split}: {', '.join(judgement.collapsed)}; all of its defects escape:"
+            " train longer or with loss.pos_weight=auto, `stripsight decide` for other thresholds,"
+            " or --allow-collapse"
+        )

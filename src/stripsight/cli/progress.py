@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import typer
 
@@ -39,6 +39,22 @@ def show_progress(what: str) -> Iterator[Report]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class Stages(ExitStack):
+    """Progress of one stage after the other, each under its own name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._what = ""
+        self._report: Report = lambda done, total: None
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Show how far stage `what` is; the one before it has ended."""
+        if what != self._what:
+            self.close()
+            self._what, self._report = what, self.enter_context(show_progress(what))
+        self._report(done, total)
 
 
 def _print_now_and_then(what: str) -> Report:

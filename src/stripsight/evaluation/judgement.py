@@ -1,43 +1,48 @@
-"""All figures of one part of a split, from predictions and thresholds; the source of every table.
+"""All figures of one part of a split, with intervals: the source of every table and report.
 
-A figure that cannot be had (no positives, no threshold) is None in memory, null in `metrics.json`
-and a dash in the table, with a note that says why.
+A figure that cannot be had (no positives, no thresholds) is None in memory, null in `metrics.json`
+and a dash in tables, with a note that says why.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from stripsight.evaluation.decisions import Decisions, apply_decisions
-from stripsight.evaluation.metrics import (
-    Confusion,
-    compute_auroc,
-    compute_average_precision,
-    compute_confusion,
-    compute_exact_match,
-    compute_hamming_loss,
-    mean_of_known,
-)
+from stripsight.decision.document import Decisions, apply_decisions
+from stripsight.decision.policy import ClassPolicy
+from stripsight.evaluation.bootstrap import bootstrap_figures
+from stripsight.evaluation.groups import Groups
+from stripsight.evaluation.intervals import Figure
+from stripsight.evaluation.policies.outcomes import Counts, count_outcomes
 from stripsight.evaluation.predictions import Predictions
 
-SCHEMA_VERSION = 1
-MACRO_FIGURES = ("average_precision", "auroc", "f1", "precision", "recall")
+SCHEMA_VERSION = 2
+
+Figures = Mapping[str, Figure | None]
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """Figures of one class; None is "cannot be had here"."""
+class ClassJudgement:
+    """One class.
+
+    Attributes:
+        name: of the class.
+        positives: images of the part that show it.
+        thresholds: on calibrated probabilities.
+        figures: `bootstrap.CLASS_FIGURES`; None is "cannot be had here".
+        counts: what its decisions came to; None where it is undecided.
+    """
 
     name: str
     positives: int
-    threshold: float | None
-    average_precision: float | None
-    auroc: float | None
-    f1: float | None
-    precision: float | None
-    recall: float | None
-    confusion: Confusion | None
+    thresholds: ClassPolicy
+    figures: Figures
+    counts: Counts | None
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether every single defect of the class is called clean."""
+        return self.counts is not None and 0 < self.counts.positives == self.counts.escapes
 
 
 @dataclass(frozen=True)
@@ -46,83 +51,140 @@ class Judgement:
 
     Attributes:
         part: of the split.
-        images: how many.
-        classes: one entry a class, in column order.
-        macro: mean of each of `MACRO_FIGURES` over the classes that have it.
-        hamming_loss: share of wrong (image, class) pairs, over the decided classes.
-        exact_match: share of images with every decided class right.
-        notes: what has no figure, and why.
         split: name of the split and how it was made, as `Split.title` says it.
+        policy: name of the policy behind the decisions.
+        images: how many.
+        groups: how many groups of look-alikes they are: the unit of every interval.
+        classes: one entry a class, in column order.
+        macro: mean of each class figure over the classes that have it.
+        overall: `bootstrap.OVERALL_FIGURES`, of whole images.
+        counts: of whole images.
+        notes: what has no figure or must be minded, and why.
     """
 
     part: str
+    split: str
+    policy: str
     images: int
-    classes: tuple[ClassFigures, ...]
-    macro: dict[str, float | None]
-    hamming_loss: float | None
-    exact_match: float | None
+    groups: int
+    classes: tuple[ClassJudgement, ...]
+    macro: Figures
+    overall: Figures
+    counts: Counts
     notes: tuple[str, ...]
-    split: str = ""
+
+    @property
+    def collapsed(self) -> tuple[str, ...]:
+        """Classes that the model never finds."""
+        return tuple(row.name for row in self.classes if row.collapsed)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `metrics.json`."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "part": self.part,
+            "split": self.split,
+            "policy": self.policy,
+            "images": self.images,
+            "groups": self.groups,
+            "classes": [
+                {
+                    "name": row.name,
+                    "positives": row.positives,
+                    **asdict(row.thresholds),
+                    "counts": None if row.counts is None else asdict(row.counts),
+                    **describe_figures(row.figures),
+                }
+                for row in self.classes
+            ],
+            "macro": describe_figures(self.macro),
+            "overall": describe_figures(self.overall),
+            "counts": asdict(self.counts),
+            "collapsed": list(self.collapsed),
+            "notes": list(self.notes),
+        }
 
 
-def judge(predictions: Predictions, decisions: Decisions, *, part: str) -> Judgement:
-    """Compute every figure of `predictions` under `decisions`."""
-    probabilities, labels = predictions.probabilities, predictions.labels
-    decided = apply_decisions(decisions, probabilities)
-    figures: list[ClassFigures] = []
-    notes: list[str] = []
-    for column, name in enumerate(predictions.class_names):
-        scores, truth = probabilities[:, column], labels[:, column]
-        threshold = decisions.thresholds[column]
-        confusion = None if threshold is None else compute_confusion(decided[:, column], truth)
-        figures.append(
-            ClassFigures(
-                name=name,
-                positives=int(truth.sum()),
-                threshold=threshold,
-                average_precision=compute_average_precision(scores, truth),
-                auroc=compute_auroc(scores, truth),
-                f1=confusion.f1 if confusion else None,
-                precision=confusion.precision if confusion else None,
-                recall=confusion.recall if confusion else None,
-                confusion=confusion,
+def judge(
+    predictions: Predictions,
+    decisions: Decisions,
+    groups: Groups,
+    *,
+    part: str,
+    split: str = "",
+    notes: tuple[str, ...] = (),
+) -> Judgement:
+    """Compute every figure of `predictions` under `decisions`.
+
+    Args:
+        predictions: of N images.
+        decisions: fitted on validation.
+        groups: int64 `[N]`; images of one duplicate group share a number.
+        part: of the split.
+        split: its title.
+        notes: that go before those found here.
+
+    Raises:
+        EvaluationError: no image, or logits that are not finite.
+    """
+    logits, labels = predictions.logits, predictions.labels
+    codes = apply_decisions(decisions, logits)
+    bootstrapped = bootstrap_figures(logits, codes, labels, groups)
+    outcomes = count_outcomes(codes, labels)
+    classes = tuple(
+        ClassJudgement(name, int(labels[:, column].sum()), thresholds, figures, counts)
+        for column, (name, thresholds, figures, counts) in enumerate(
+            zip(
+                predictions.class_names,
+                decisions.policy.classes,
+                bootstrapped.classes,
+                outcomes.classes,
+                strict=True,
             )
         )
-        notes += _notes(figures[-1], part, len(labels))
-    known = np.array([t is not None for t in decisions.thresholds])
+    )
+    found = [note for row in classes for note in _notes(row, part, len(labels))]
     return Judgement(
         part=part,
-        images=len(labels),
-        classes=tuple(figures),
-        macro={key: mean_of_known([getattr(f, key) for f in figures]) for key in MACRO_FIGURES},
-        hamming_loss=_over(compute_hamming_loss, decided, labels, known),
-        exact_match=_over(compute_exact_match, decided, labels, known),
-        notes=tuple(notes),
+        split=split,
+        policy=decisions.policy.name,
+        images=bootstrapped.images,
+        groups=bootstrapped.groups,
+        classes=classes,
+        macro=bootstrapped.macro,
+        overall=bootstrapped.overall,
+        counts=outcomes.images,
+        notes=(*notes, *found),
     )
 
 
-def _over(figure: Any, decided: Any, labels: Any, known: Any) -> float | None:
-    return figure(decided[:, known], labels[:, known]) if known.any() else None
+def describe_figures(figures: Figures) -> dict[str, dict[str, float] | None]:
+    """Value and limits of each figure as plain data."""
+    return {name: describe_figure(figure) for name, figure in figures.items()}
 
 
-def _notes(figures: ClassFigures, part: str, images: int) -> list[str]:
+def describe_figure(figure: Figure | None) -> dict[str, float] | None:
+    """Value and 95 % limits."""
+    if figure is None:
+        return None
+    interval = figure.interval
+    return {"value": figure.value, "low": interval.low, "high": interval.high}
+
+
+def _notes(row: ClassJudgement, part: str, images: int) -> list[str]:
     notes = []
-    if figures.positives == 0:
+    if row.positives == 0:
         notes.append(
-            f"{figures.name}: no positive among the {images} {part} images, so no AP, AUROC, F1"
-            " or recall"
+            f"{row.name}: no positive among the {images:,} {part} images, so no AP, AUROC, F1 or"
+            " recall"
         )
-    elif figures.positives == images:
-        notes.append(f"{figures.name}: no negative among the {part} images, so no AUROC")
-    if figures.threshold is None:
+    elif row.positives == images:
+        notes.append(f"{row.name}: no negative among the {part} images, so no AUROC")
+    if row.counts is None:
         notes.append(
-            f"{figures.name}: no positive in validation, so no threshold; exact match and Hamming"
+            f"{row.name}: no positive in validation, so no threshold; exact match and Hamming loss"
             " leave the class out"
         )
-    elif figures.positives and figures.precision is None:
-        notes.append(f"{figures.name}: never called, so no precision; every defect of it escapes")
+    elif row.collapsed:
+        notes.append(f"{row.name}: never found, all {row.positives:,} of it escape")
     return notes

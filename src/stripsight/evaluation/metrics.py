@@ -60,7 +60,7 @@ def compute_average_precision(scores: Scores, labels: Labels) -> float | None:
     positives = int(labels.sum())
     if positives == 0:
         return None
-    true_positives, called = _counts_by_threshold(scores, labels)
+    true_positives, called = count_by_threshold(scores, labels)
     gained = np.diff(true_positives, prepend=0)
     return float((gained / positives * true_positives / called).sum())
 
@@ -108,37 +108,13 @@ def compute_exact_match(decisions: npt.NDArray[np.bool_], labels: Labels) -> flo
     return float((decisions == labels.astype(bool)).all(axis=1).mean())
 
 
-def find_max_f1_threshold(scores: Scores, labels: Labels) -> float | None:
-    """The threshold with the largest F1 when `score >= threshold` is called a defect.
-
-    Between the two scores that the best cut separates, the middle is taken: the midpoint is less
-    tied to single images than either. Of equal F1 the highest threshold wins (fewer overkills).
-
-    Args:
-        scores: probabilities `[N]`.
-        labels: `[N]`.
-
-    Returns:
-        In [0, 1], or None without positives.
-    """
-    positives = int(labels.sum())
-    if positives == 0:
-        return None
-    true_positives, called = _counts_by_threshold(scores, labels)
-    f1 = 2 * true_positives / (called + positives)
-    best = int(np.argmax(f1))
-    levels = np.unique(scores)[::-1].astype(np.float64)
-    below = levels[best + 1] if best + 1 < len(levels) else 0.0
-    return float((levels[best] + below) / 2)
-
-
 def mean_of_known(values: list[float | None]) -> float | None:
     """Mean over the classes that have a figure; None when none has."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
 
-def _counts_by_threshold(
+def count_by_threshold(
     scores: Scores, labels: Labels
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """True positives and all called, at each distinct score from the highest down."""

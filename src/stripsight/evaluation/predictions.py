@@ -2,8 +2,8 @@
 
     predictions_<part>.parquet    id, label_<class>..., logit_<class>..., probability_<class>...
 
-Logits are kept beside probabilities because calibration is fitted on them. The file's metadata
-names the part, the data set's content hash, the split's hash and the checkpoint's.
+Logits are kept beside the calibrated probabilities because calibration is fitted on them. The
+file's metadata names the part, the data set's content hash, the split's hash and the checkpoint's.
 """
 
 import json
@@ -36,6 +36,7 @@ class Predictions:
         labels: uint8 `[N, C]`.
         logits: float32 `[N, C]`.
         source: plain data: part, hashes of data set, split and checkpoint.
+        class_maps: float32 `[N, C, h, w]` of logits; they are not stored.
     """
 
     ids: list[str]
@@ -43,10 +44,11 @@ class Predictions:
     labels: npt.NDArray[np.uint8]
     logits: npt.NDArray[np.float32]
     source: dict[str, Any]
+    class_maps: npt.NDArray[np.float32] | None = None
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
-        """float64 `[N, C]`: the logistic function of the logits."""
+        """float64 `[N, C]`: the logistic function of the logits, not calibrated."""
         return np.asarray(torch.from_numpy(self.logits).double().sigmoid())
 
 
@@ -74,10 +76,11 @@ def predict(
     """
     network.eval()
     ids: list[str] = []
-    labels, logits = [], []
+    labels, logits, class_maps = [], [], []
     with torch.inference_mode():
         for batch in loader:
-            batch_logits = network(batch["image"].to(device)).logits.float().cpu()
+            said = network(batch["image"].to(device))
+            batch_logits = said.logits.float().cpu()
             if not torch.isfinite(batch_logits).all():
                 row = int((~torch.isfinite(batch_logits)).any(dim=1).nonzero()[0])
                 raise EvaluationError(
@@ -87,17 +90,30 @@ def predict(
             ids += batch["id"]
             labels.append(batch["target"].numpy().astype(np.uint8))
             logits.append(batch_logits.numpy())
+            class_maps.append(said.class_maps.float().cpu().numpy())
             report_batch(len(batch["id"]))
-    return Predictions(ids, class_names, np.concatenate(labels), np.concatenate(logits), source)
+    return Predictions(
+        ids,
+        class_names,
+        np.concatenate(labels),
+        np.concatenate(logits),
+        source,
+        np.concatenate(class_maps),
+    )
 
 
-def save_predictions(predictions: Predictions, path: Path) -> None:
-    """Write the Parquet table in one step."""
+def save_predictions(
+    predictions: Predictions,
+    path: Path,
+    *,
+    probabilities: npt.NDArray[np.float64] | None = None,
+) -> None:
+    """Write the Parquet table in one step; `probabilities` are calibrated, `[N, C]`, if given."""
     columns: dict[str, Any] = {"id": predictions.ids}
     for prefix, values in (
         ("label", predictions.labels),
         ("logit", predictions.logits),
-        ("probability", predictions.probabilities),
+        ("probability", predictions.probabilities if probabilities is None else probabilities),
     ):
         for column, name in enumerate(predictions.class_names):
             columns[f"{prefix}_{name}"] = values[:, column]

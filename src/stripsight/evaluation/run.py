@@ -1,89 +1,217 @@
-"""Judge a run: predict validation and the asked part, fit thresholds, compute figures, write them.
+"""Judge a run: predict validation and the asked part, fit the decision rule, compute every figure.
 
-Thresholds come from validation only. The part is judged as the run's own split has it; a data set
-or split that has changed since is refused.
+Calibration and policy come from validation only. The part is judged as the run's own split has it;
+a data set or split that has changed since is refused.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from stripsight import __version__
 from stripsight.atomic import write_atomically
-from stripsight.errors import UsageError
-from stripsight.evaluation.decisions import fit_decisions, save_decisions
-from stripsight.evaluation.judgement import Judgement, judge
-from stripsight.evaluation.opened_run import open_run
+from stripsight.decision.document import apply_decisions, save_decisions
+from stripsight.errors import EvaluationError, UsageError
+from stripsight.evaluation.attributes import build_attributes
+from stripsight.evaluation.evaluation import CalibrationEffect, Evaluation
+from stripsight.evaluation.fitting import (
+    FILE_NAME,
+    FittedDecisions,
+    fit_decisions,
+    read_choice,
+)
+from stripsight.evaluation.groups import find_groups
+from stripsight.evaluation.judgement import judge
+from stripsight.evaluation.localisation.measure import measure_places
+from stripsight.evaluation.opened_run import OpenedRun, open_run
 from stripsight.evaluation.predictions import Predictions, predict, save_predictions
+from stripsight.evaluation.reliability import compute_quality
+from stripsight.evaluation.report.card import build_card
+from stripsight.evaluation.report.page import build_report
+from stripsight.evaluation.slices import compute_slices
+from stripsight.evaluation.stress import stress_run
 from stripsight.reporting.quantities import format_quantity
 
 PARTS = ("validation", "test")
+
+ReportProgress = Callable[[str, int, int], None]
+"""Takes (stage, done, in all)."""
 
 
 def evaluate_run(
     run: Path,
     part: str = "test",
     *,
-    report_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Judgement:
+    stress: bool = False,
+    stress_limit: int | None = None,
+    report_progress: ReportProgress = lambda stage, done, total: None,
+) -> Evaluation:
     """Judge the best checkpoint of `run` on `part` of its split.
 
-    Writes `predictions_validation.parquet`, `predictions_<part>.parquet`, `decisions.json` and
-    `metrics.json` (for validation, `metrics_validation.json`) into the run folder.
-    `report_progress` takes (images done, images in all).
+    Writes `predictions_validation.parquet`, `predictions_<part>.parquet`, `decisions.json`,
+    `metrics.json`, `MODEL_CARD.md` and, last, `report.html` into the run folder; of validation,
+    `metrics_validation.json` and `report_validation.html`. The policy that `stripsight decide`
+    chose is fitted again; without one it is `max_f1`.
+
+    Args:
+        run: a run folder.
+        part: validation or test.
+        stress: judge corrupted images too.
+        stress_limit: at most so many of them.
+        report_progress: see `ReportProgress`.
 
     Raises:
         UsageError: `part` is neither validation nor test.
-        EvaluationError: the checkpoint knows other classes than the data set.
+        EvaluationError: the checkpoint knows other classes than the data set, or an image is in
+            validation and in the part.
+        DecisionError: the stored policy is damaged, or cannot be fitted on these images.
         TrainingError: no run folder, or the data set or split has changed.
         CheckpointError: no best checkpoint, or a damaged one.
     """
     if part not in PARTS:
         raise UsageError(f"split {part!r} cannot be judged: choose {' or '.join(PARTS)}")
     opened = open_run(run)
-    data, leaks = opened.data, opened.leaks
-    images = sum(len(data.datasets[name]) for name in {"validation", part})
+    choice = read_choice(run, opened.data.classes.names)
+    predicted = _predict_parts(opened, sorted({"validation", part}), report_progress)
+    validation, predictions = predicted["validation"], predicted[part]
+    fitted = fit_decisions(validation, find_groups(opened.data.prepared, validation.ids), choice)
+    evaluation = _judge(opened, validation, predictions, fitted, part, report_progress)
+    if stress:
+        evaluation = replace(
+            evaluation,
+            stress=stress_run(
+                opened,
+                part,
+                fitted.decisions,
+                limit=stress_limit,
+                report_progress=partial(report_progress, "corrupting images"),
+            ),
+        )
+    _write(evaluation, predicted)
+    return evaluation
+
+
+def _predict_parts(
+    opened: OpenedRun, parts: Sequence[str], report_progress: ReportProgress
+) -> dict[str, Predictions]:
+    images = sum(len(opened.data.datasets[part]) for part in parts)
     done = 0
 
     def report_batch(count: int) -> None:
         nonlocal done
         done += count
-        report_progress(done, images)
+        report_progress("predicting images", done, images)
 
-    def predict_part(name: str) -> Predictions:
-        predictions = predict(
+    predicted = {
+        part: predict(
             opened.network,
-            data.loader_for(name),
-            class_names=data.classes.names,
-            source=opened.describe_source(name),
+            opened.data.loader_for(part),
+            class_names=opened.data.classes.names,
+            source=opened.describe_source(part),
             device=opened.device,
             report_batch=report_batch,
         )
-        save_predictions(predictions, run / f"predictions_{name}.parquet")
-        return predictions
+        for part in parts
+    }
+    seen: dict[str, str] = {}
+    for part, predictions in predicted.items():
+        for image_id in predictions.ids:
+            if image_id in seen:
+                raise EvaluationError(
+                    f"image {image_id!r} is in {seen[image_id]} and in {part}: a split of this"
+                    " kind judges nothing, make another with `stripsight data split`"
+                )
+            seen[image_id] = part
+    return predicted
 
-    validation = predict_part("validation")
-    predictions = validation if part == "validation" else predict_part(part)
-    decisions = fit_decisions(validation.probabilities, validation.labels, data.classes.names)
-    save_decisions(decisions, run / "decisions.json")
-    judgement = replace(
-        judge(predictions, decisions, part=part),
-        split=data.split.title,
+
+def _judge(
+    opened: OpenedRun,
+    validation: Predictions,
+    predictions: Predictions,
+    fitted: FittedDecisions,
+    part: str,
+    report_progress: ReportProgress,
+) -> Evaluation:
+    data = opened.data
+    groups = find_groups(data.prepared, predictions.ids)
+    probabilities = fitted.decisions.calibration.apply(predictions.logits)
+    codes = apply_decisions(fitted.decisions, predictions.logits)
+    attributes = build_attributes(
+        data.prepared, predictions.ids, report_progress=partial(report_progress, "measuring images")
     )
-    if leaks:
-        groups = format_quantity(len(leaks), "group")
-        note = (
+    columns = range(len(data.classes))
+    both = {"validation": validation, part: predictions}
+    return Evaluation(
+        opened=opened,
+        predictions=predictions,
+        validation=validation,
+        groups=groups,
+        fitted=fitted,
+        probabilities=probabilities,
+        codes=codes,
+        judgement=judge(
+            predictions,
+            fitted.decisions,
+            groups,
+            part=part,
+            split=data.split.title,
+            notes=_notes(opened, part, len(predictions.ids)),
+        ),
+        calibration=tuple(
+            CalibrationEffect(
+                before=compute_quality(
+                    predictions.probabilities[:, column], predictions.labels[:, column]
+                ),
+                after=compute_quality(probabilities[:, column], predictions.labels[:, column]),
+            )
+            for column in columns
+        ),
+        slices=compute_slices(attributes, codes, predictions.logits, predictions.labels, groups),
+        places=measure_places(
+            data,
+            {n: p.class_maps for n, p in both.items() if p.class_maps is not None},
+            part,
+            report_progress=partial(report_progress, "measuring heatmaps"),
+        ),
+    )
+
+
+def _notes(opened: OpenedRun, part: str, images: int) -> tuple[str, ...]:
+    notes = []
+    if opened.leaks:
+        groups = format_quantity(len(opened.leaks), "group")
+        notes.append(
             f"{groups} of look-alikes on two sides of the split, so these figures look better than"
-            f" they are; the first: {leaks[0]}"
+            f" they are; the first: {opened.leaks[0]}"
         )
-        judgement = replace(judgement, notes=(note, *judgement.notes))
-    whole = len(data.split.ids(part))
-    if judgement.images < whole:
-        note = (
-            f"only {judgement.images:,} of the {whole:,} {part} images: data.limit or missing files"
+    whole = len(opened.data.split.ids(part))
+    if images < whole:
+        notes.append(f"only {images:,} of the {whole:,} {part} images: data.limit or missing files")
+    return tuple(notes)
+
+
+def _write(evaluation: Evaluation, predicted: dict[str, Predictions]) -> None:
+    run, decisions = evaluation.opened.folder, evaluation.fitted.decisions
+    for part, predictions in predicted.items():
+        save_predictions(
+            predictions,
+            run / f"predictions_{part}.parquet",
+            probabilities=decisions.calibration.apply(predictions.logits),
         )
-        judgement = replace(judgement, notes=(note, *judgement.notes))
-    metrics = {**judgement.to_json(), "source": predictions.source}
-    name = "metrics.json" if part == "test" else f"metrics_{part}.json"
-    write_atomically(run / name, (json.dumps(metrics, indent=2) + "\n").encode())
-    return judgement
+    save_decisions(decisions, run / FILE_NAME)
+    ending = "" if evaluation.part == "test" else f"_{evaluation.part}"
+    _write_json(run / f"metrics{ending}.json", evaluation.to_json())
+    if evaluation.stress is not None:
+        _write_json(run / f"stress{ending}.json", evaluation.stress.to_json())
+    if evaluation.part == "test":
+        card = build_card(evaluation, version=__version__)
+        write_atomically(run / "MODEL_CARD.md", card.encode())
+    report = build_report(evaluation, version=__version__)
+    write_atomically(run / f"report{ending}.html", report.encode())
+
+
+def _write_json(path: Path, content: object) -> None:
+    write_atomically(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())

@@ -1,11 +1,13 @@
-"""A judgement as a table for the terminal."""
+"""A judgement as tables for the terminal: figures with intervals, then decisions."""
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from stripsight.evaluation.intervals import Figure
 from stripsight.evaluation.judgement import Judgement
+from stripsight.evaluation.policies.outcomes import Counts
 
 _OPTIMISTIC = (
     "note: thresholds and best epoch were chosen on these very images, so the figures look better"
@@ -14,55 +16,71 @@ _OPTIMISTIC = (
 
 
 def build_table(judgement: Judgement) -> Group:
-    """Per class and macro, narrow enough for 80 columns; positives, escapes and overkills last."""
-    table = Table(
-        title=f"{judgement.part} split, {judgement.images:,} images"
-        " (thresholds fitted on validation)"
-        + (f"\nof {judgement.split}" if judgement.split else ""),
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-        title_justify="left",
+    """Two tables of a row a class, narrow enough for 80 columns, and what must be said below."""
+    alike = "" if judgement.groups == judgement.images else f" in {judgement.groups:,} groups"
+    table = _start(
+        f"{judgement.part} split, {judgement.images:,} images{alike}"
+        + (f", of {judgement.split}" if judgement.split else "")
+        + "\nfigures with 95 % intervals"
     )
     table.add_column("class", no_wrap=True)
-    for heading in ("AP", "AUROC", "F1", "prec.", "recall", "thresh.", "pos.", "esc.", "overk."):
+    for heading in ("positives", "AP", "AUROC", "F1"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in judgement.classes:
-        counts = row.confusion
+        names = ("average_precision", "auroc", "f1")
         table.add_row(
-            Text(row.name),
-            _figure(row.average_precision),
-            _figure(row.auroc),
-            _figure(row.f1),
-            _figure(row.precision),
-            _figure(row.recall),
-            _figure(row.threshold),
-            f"{row.positives:,}",
-            f"{counts.false_negatives:,}" if counts else "-",
-            f"{counts.false_positives:,}" if counts else "-",
+            Text(row.name), f"{row.positives:,}", *(format_figure(row.figures[n]) for n in names)
         )
     table.add_section()
-    macro = judgement.macro
-    table.add_row(
-        "macro",
-        _figure(macro["average_precision"]),
-        _figure(macro["auroc"]),
-        _figure(macro["f1"]),
-        _figure(macro["precision"]),
-        _figure(macro["recall"]),
-        "",
-        "",
-        "",
-        "",
-    )
+    macro = [format_figure(judgement.macro[n]) for n in ("average_precision", "auroc", "f1")]
+    table.add_row("macro", "", *macro)
+
+    calls = _start(f"decisions by {judgement.policy}, thresholds fitted on validation")
+    calls.add_column("class", no_wrap=True)
+    for heading in ("defect from", "precision", "recall", "escapes", "overkills", "reviews"):
+        calls.add_column(heading, justify="right", no_wrap=True)
+    for row in judgement.classes:
+        calls.add_row(
+            Text(row.name),
+            "-" if row.thresholds.defect_from is None else f"{row.thresholds.defect_from:.3f}",
+            format_value(row.figures["precision"]),
+            format_value(row.figures["recall"]),
+            *_counts(row.counts),
+        )
+    calls.add_section()
+    calls.add_row("images", "", "", "", *_counts(judgement.counts))
+    overall = judgement.overall
     lines = [
-        f"exact match {_figure(judgement.exact_match)}    "
-        f"Hamming loss {_figure(judgement.hamming_loss)}",
+        f"exact match {format_figure(overall['exact_match'])}    "
+        f"Hamming loss {format_value(overall['hamming_loss'])}",
         *(f"note: {note}" for note in judgement.notes),
         *([_OPTIMISTIC] if judgement.part == "validation" else []),
     ]
-    return Group(table, *(Text(line) for line in lines))
+    return Group(table, calls, *(Text(line) for line in lines))
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def format_figure(figure: Figure | None) -> str:
+    """`0.873 (0.78-0.94)`, or a dash."""
+    if figure is None:
+        return "-"
+    interval = figure.interval
+    return f"{figure.value:.3f} ({interval.low:.2f}-{interval.high:.2f})"
+
+
+def format_value(figure: Figure | None) -> str:
+    """`0.873`, or a dash."""
+    return "-" if figure is None else f"{figure.value:.3f}"
+
+
+def _start(title: str) -> Table:
+    return Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False, title_justify="left")
+
+
+def _counts(counts: Counts | None) -> tuple[str, str, str]:
+    if counts is None:
+        return "-", "-", "-"
+    return (
+        f"{counts.escapes:,} of {counts.positives:,}",
+        f"{counts.overkills:,} of {counts.negatives:,}",
+        f"{counts.reviews:,}",
+    )

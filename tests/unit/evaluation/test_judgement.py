@@ -11,14 +11,11 @@ import pytest
 from rich.console import Console
 from sklearn import metrics as reference
 
+from stripsight.decision.calibration import make_identity
+from stripsight.decision.document import Decisions, FittedOn, apply_decisions
+from stripsight.decision.policy import DEFECT, REVIEW, ClassPolicy, Policy
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.decisions import (
-    Decisions,
-    apply_decisions,
-    fit_decisions,
-    save_decisions,
-)
-from stripsight.evaluation.judgement import judge
+from stripsight.evaluation.judgement import Judgement, judge
 from stripsight.evaluation.predictions import (
     _METADATA_KEY,
     Predictions,
@@ -37,52 +34,121 @@ def make_predictions(seed: int, *, images: int = 200) -> Predictions:
     return Predictions([f"{i}.jpg" for i in range(images)], NAMES, labels, logits, {"part": "test"})
 
 
-def fitted(validation: Predictions) -> Decisions:
-    return fit_decisions(validation.probabilities, validation.labels, NAMES)
+def decide_at(*thresholds: float | tuple[float, float] | None) -> Decisions:
+    """Thresholds on plain probabilities; a pair is a review band."""
+    pairs = [t if isinstance(t, tuple) else (t, t) for t in thresholds]
+    return Decisions(
+        class_names=NAMES,
+        calibration=make_identity(3),
+        policy=Policy("max_f1", {}, tuple(ClassPolicy(*pair) for pair in pairs)),
+        fitted_on=FittedOn("validation", 200, "", "", ""),
+        positives=(80, 20, 0),
+    )
 
 
-def test_figures_are_scikit_learns_at_the_fitted_thresholds() -> None:
-    test, decisions = make_predictions(1), fitted(make_predictions(0))
-    judgement = judge(test, decisions, part="test")
-    called = apply_decisions(decisions, test.probabilities)
+def judge_seed(seed: int, decisions: Decisions, part: str = "test") -> Judgement:
+    test = make_predictions(seed)
+    return judge(test, decisions, np.arange(len(test.ids)), part=part, split="holdout (by group)")
+
+
+def read_value(figure: object) -> float:
+    assert figure is not None
+    return figure.value  # type: ignore[attr-defined]
+
+
+def render(judgement: Judgement) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(build_table(judgement))
+    return console.export_text()
+
+
+def test_figures_are_scikit_learns_at_the_thresholds() -> None:
+    test, decisions = make_predictions(1), decide_at(0.4, 0.3, None)
+    judgement = judge_seed(1, decisions)
+    called = apply_decisions(decisions, test.logits) == DEFECT
     for column in (0, 1):
-        figures = judgement.classes[column]
+        figures = judgement.classes[column].figures
         truth, scores = test.labels[:, column], test.logits[:, column]
-        assert figures.average_precision == pytest.approx(
-            reference.average_precision_score(truth, scores)
-        )
-        assert figures.auroc == pytest.approx(reference.roc_auc_score(truth, scores))
-        assert figures.f1 == pytest.approx(reference.f1_score(truth, called[:, column]))
-        assert figures.positives == truth.sum()
+        for name, expected in {
+            "average_precision": reference.average_precision_score(truth, scores),
+            "auroc": reference.roc_auc_score(truth, scores),
+            "f1": reference.f1_score(truth, called[:, column]),
+            "precision": reference.precision_score(truth, called[:, column]),
+            "recall": reference.recall_score(truth, called[:, column]),
+        }.items():
+            assert read_value(figures[name]) == pytest.approx(expected), name
+            interval = figures[name].interval  # type: ignore[union-attr]
+            assert interval.low < expected <= interval.high
+        assert judgement.classes[column].positives == truth.sum()
     pair = (called[:, :2], test.labels[:, :2])
-    assert judgement.exact_match == pytest.approx(reference.accuracy_score(pair[1], pair[0]))
-    assert judgement.hamming_loss == pytest.approx(reference.hamming_loss(pair[1], pair[0]))
-    assert judgement.macro["f1"] == pytest.approx(
+    overall = judgement.overall
+    assert read_value(overall["exact_match"]) == pytest.approx(
+        reference.accuracy_score(pair[1], pair[0])
+    )
+    assert read_value(overall["hamming_loss"]) == pytest.approx(
+        reference.hamming_loss(pair[1], pair[0])
+    )
+    assert read_value(judgement.macro["f1"]) == pytest.approx(
         reference.f1_score(pair[1], pair[0], average="macro")
     )
 
 
 def test_a_class_without_positives_has_no_figure_and_says_so() -> None:
-    judgement = judge(make_predictions(1), fitted(make_predictions(0)), part="test")
+    judgement = judge_seed(1, decide_at(0.4, 0.3, None))
     absent = judgement.classes[2]
-    assert absent.threshold is absent.average_precision is absent.auroc is absent.f1 is None
-    assert absent.confusion is None
+    assert absent.counts is None
+    assert set(absent.figures.values()) == {None}
     assert any("never seen: no positive among" in note for note in judgement.notes)
     assert any("never seen: no positive in validation" in note for note in judgement.notes)
-    text = json.dumps(judgement.to_json())
-    assert "NaN" not in text
-    console = Console(width=120, record=True, file=io.StringIO())
-    console.print(build_table(judgement))
-    row = next(line for line in console.export_text().splitlines() if "never seen" in line)
-    assert row.split()[2:] == ["-", "-", "-", "-", "-", "-", "0", "-", "-"]
+    assert "NaN" not in json.dumps(judgement.to_json())
+    rows = [line.split()[2:] for line in render(judgement).splitlines() if "never seen " in line]
+    assert rows == [["0", "-", "-", "-"], ["-", "-", "-", "-", "-", "-"]]
 
 
-def test_a_class_that_is_never_called_is_no_crash() -> None:
-    test = make_predictions(1)
-    judgement = judge(test, Decisions(NAMES, (1.0, 1.0, 1.0), (1, 1, 1)), part="test")
-    assert judgement.classes[0].precision is None
-    assert judgement.classes[0].recall == 0
-    assert any("pits: never called" in note for note in judgement.notes)
+def test_a_class_that_is_never_found_has_collapsed() -> None:
+    judgement = judge_seed(1, decide_at(1.0, 0.3, None))
+    assert judgement.collapsed == ("pits",)
+    assert judgement.classes[0].figures["precision"] is None
+    assert read_value(judgement.classes[0].figures["recall"]) == 0
+    assert any("pits: never found, all" in note for note in judgement.notes)
+    assert judgement.to_json()["collapsed"] == ["pits"]
+
+
+def test_a_class_handed_to_a_person_has_not_collapsed() -> None:
+    judgement = judge_seed(1, decide_at((0.0, 1.0), 0.3, None))
+    counts = judgement.classes[0].counts
+    assert counts is not None
+    assert (counts.escapes, counts.overkills, counts.reviews) == (0, 0, 200)
+    assert judgement.collapsed == ()
+
+
+def test_counts_are_those_of_the_codes() -> None:
+    decisions = decide_at((0.2, 0.6), 0.3, None)
+    test, judgement = make_predictions(5), judge_seed(5, decisions)
+    codes = apply_decisions(decisions, test.logits)[:, 0]
+    counts = judgement.classes[0].counts
+    assert counts is not None
+    assert counts.reviews == (codes == REVIEW).sum() > 0
+    assert counts.escapes == ((codes == 0) & (test.labels[:, 0] == 1)).sum()
+    assert counts.positives + counts.negatives == judgement.images == 200
+
+
+def test_look_alikes_widen_the_intervals() -> None:
+    test, decisions = make_predictions(1), decide_at(0.4, 0.3, None)
+    twice = Predictions(
+        test.ids + [f"again {name}" for name in test.ids],
+        NAMES,
+        np.concatenate([test.labels] * 2),
+        np.concatenate([test.logits] * 2),
+        test.source,
+    )
+    groups = np.tile(np.arange(200), 2)
+    once = judge(test, decisions, np.arange(200), part="test").macro["f1"]
+    grouped = judge(twice, decisions, groups, part="test").macro["f1"]
+    apart = judge(twice, decisions, np.arange(400), part="test").macro["f1"]
+    widths = [f.interval.high - f.interval.low for f in (once, grouped, apart) if f is not None]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
+    assert widths[2] < 0.8 * widths[0]
 
 
 def test_predictions_round_trip(tmp_path: Path) -> None:
@@ -113,23 +179,20 @@ def test_what_holds_no_predictions_is_refused(tmp_path: Path, content: bytes | N
         load_predictions(path)
 
 
-def test_decisions_file_holds_null_for_no_threshold(tmp_path: Path) -> None:
-    save_decisions(fitted(make_predictions(0)), tmp_path / "decisions.json")
-    record = json.loads((tmp_path / "decisions.json").read_text())
-    assert record["fitted_on"] == "validation"
-    assert record["classes"] == list(NAMES)
-    assert record["thresholds"][2] is None
-    assert record["positives"][2] == 0
+def test_calibrated_probabilities_are_what_is_stored(tmp_path: Path) -> None:
+    written = make_predictions(3)
+    save_predictions(written, tmp_path / "p.parquet", probabilities=np.full((200, 3), 0.25))
+    stored = pq.read_table(tmp_path / "p.parquet")["probability_pits"].to_numpy()
+    assert (stored == 0.25).all()
+    assert (load_predictions(tmp_path / "p.parquet").logits == written.logits).all()
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_the_table_sums_no_classes_and_warns_of_validation(part: str) -> None:
-    judgement = judge(make_predictions(1), fitted(make_predictions(0)), part=part)
-    console = Console(width=120, record=True, file=io.StringIO())
-    console.print(build_table(judgement))
-    text = console.export_text()
+    text = render(judge_seed(1, decide_at(0.4, 0.3, None), part))
     macro = next(line for line in text.splitlines() if "macro" in line)
-    assert len(macro.split()) == 1 + 5
+    assert len(macro.split()) == 1 + 3 * 2
+    assert max(len(line.rstrip()) for line in text.splitlines() if "note" not in line) <= 80
     assert ("look better than they are" in text) == (part == "validation")
 
 

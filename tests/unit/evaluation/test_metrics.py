@@ -12,7 +12,6 @@ from stripsight.evaluation.metrics import (
     compute_confusion,
     compute_exact_match,
     compute_hamming_loss,
-    find_max_f1_threshold,
     mean_of_known,
 )
 
@@ -65,36 +64,6 @@ def test_confusion_figures_are_scikit_learns(case: list[tuple[float, int]]) -> N
         assert ours.precision == pytest.approx(reference.precision_score(labels, called))
     else:
         assert ours.precision is None
-
-
-@given(cases)
-def test_no_threshold_has_a_larger_f1(case: list[tuple[float, int]]) -> None:
-    scores, labels = split(case)
-    threshold = find_max_f1_threshold(scores, labels)
-    if labels.sum() == 0:
-        assert threshold is None
-        return
-    assert threshold is not None
-
-    def f1(at: float) -> float:
-        return float(reference.f1_score(labels, scores >= at, zero_division=0))
-
-    best = max(f1(level) for level in [*scores, *(scores + 1e-9)])
-    assert f1(threshold) == pytest.approx(best)
-    assert 0 <= threshold <= 1
-
-
-def test_the_threshold_lies_between_the_scores_it_parts() -> None:
-    scores = np.array([0.9, 0.8, 0.3, 0.1])
-    assert find_max_f1_threshold(scores, np.array([1, 1, 0, 0], np.uint8)) == pytest.approx(0.55)
-
-
-def test_the_threshold_survives_float32_scores() -> None:
-    scores = np.array([0.30000001, 0.3, 0.29999998], dtype=np.float32)
-    labels = np.array([1, 0, 0], dtype=np.uint8)
-    threshold = find_max_f1_threshold(scores, labels)
-    assert threshold is not None
-    assert reference.f1_score(labels, scores >= threshold) >= 2 / 3
 
 
 def test_exact_match_and_hamming_by_hand() -> None:

@@ -1,0 +1,45 @@
+"""Pieces that several sections of a report are made of."""
+
+from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.intervals import Figure as MeasuredFigure
+from stripsight.evaluation.report.words import write_limits, write_number
+from stripsight.reporting.canvas import Plot
+from stripsight.reporting.page import (
+    Figure,
+    Tag,
+)
+from stripsight.reporting.pictures import to_figure_picture
+
+
+def build_tag(evaluation: Evaluation, column: int) -> Tag:
+    """A class by its number, name and colour."""
+    classes = evaluation.opened.data.classes
+    defect = classes.classes[column]
+    return Tag(str(defect.id), defect.name, classes.color(column))
+
+
+def build_figure(title: str, plot: Plot, caption: str) -> Figure:
+    """A plot under its heading."""
+    return Figure(title, to_figure_picture(plot, title), caption)
+
+
+def list_cells(figure: MeasuredFigure | None) -> tuple[str, str]:
+    """Two cells: the figure, and its interval."""
+    return write_number(figure), write_limits(figure)
+
+
+def write_threshold(value: float | None) -> str:
+    """A threshold on probabilities; `never` where none reaches it."""
+    if value is None:
+        return "\u2013"
+    return "never" if value > 1 else f"{value:.3f}"
+
+
+def write_value(value: float | None) -> str:
+    """Four decimals, or a dash."""
+    return "\u2013" if value is None else f"{value:.4f}"
+
+
+def capitalise(text: str) -> str:
+    """The first letter large, the others as they are."""
+    return text[:1].upper() + text[1:]

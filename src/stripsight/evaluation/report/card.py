@@ -1,0 +1,120 @@
+"""MODEL_CARD.md: what a person must know before using the model, from the report's own source.
+
+The headings are those of Mitchell et al., Model Cards for Model Reporting (FAT* 2019), less what
+nobody has measured.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.report.background import list_limits
+from stripsight.evaluation.report.blocks import write_threshold
+from stripsight.evaluation.report.findings import list_findings
+from stripsight.evaluation.report.verdict import reach_verdict, write_sentence
+from stripsight.evaluation.report.words import write_figure
+
+
+def build_card(evaluation: Evaluation, *, version: str) -> str:
+    """The card as Markdown; `version` is StripSight's."""
+    return "\n".join(_write(evaluation, version)) + "\n"
+
+
+def _write(evaluation: Evaluation, version: str) -> Iterator[str]:
+    opened, judgement = evaluation.opened, evaluation.judgement
+    record, source = opened.record, evaluation.predictions.source
+    verdict = reach_verdict(evaluation)
+    names = ", ".join(_escape(name) for name in opened.data.classes.names)
+    height, width = opened.data.image_size
+    yield f"# Model card: {_escape(opened.folder.resolve().name)}"
+    yield ""
+    yield f"**{verdict.word}.** {write_sentence(evaluation)} {verdict.text}"
+    yield ""
+    yield "## Model"
+    yield ""
+    yield f"- {opened.config.model.backbone}, {opened.config.model.pooling} pooling of class maps"
+    yield f"- takes grey images of {width}x{height} pixels, says of each which defects it shows"
+    yield f"- classes: {names}"
+    yield f"- trained until {str(record['finished'])[:10]}, seed {record['seed']}"
+    yield f"- checkpoint sha256 {source['checkpoint']}"
+    yield f"- made with StripSight {version}"
+    yield ""
+    yield "## Intended use"
+    yield ""
+    yield "Finding surface defects on strip like that of the data set below, with a person for what"
+    yield "the decision policy hands over. Not for steel, cameras or lights that are not in it."
+    yield ""
+    yield "## Data"
+    yield ""
+    images = record["data_set"]["images_used"]
+    yield f"- {_escape(record['data_set']['name'])}, content {source['data_set']}"
+    yield f"- split {_escape(judgement.split)}, {source['split']}"
+    yield "- " + ", ".join(f"{count:,} {part}" for part, count in images.items()) + " images"
+    yield ""
+    yield f"## Figures on {judgement.part}"
+    yield ""
+    yield f"{judgement.images:,} images in {judgement.groups:,} groups of look-alikes; in brackets"
+    yield "95 % intervals over these groups."
+    yield ""
+    shown = ("average_precision", "auroc", "f1", "precision", "recall")
+    yield from _table(
+        ("class", "positives", "AP", "AUROC", "F1", "precision", "recall"),
+        [
+            *(
+                (row.name, f"{row.positives:,}", *(write_figure(row.figures[n]) for n in shown))
+                for row in judgement.classes
+            ),
+            ("macro", "", *(write_figure(judgement.macro[n]) for n in shown)),
+        ],
+    )
+    yield ""
+    yield f"## Decisions: {judgement.policy}"
+    yield ""
+    yield f"Fitted on {len(evaluation.validation.ids):,} images of validation."
+    yield ""
+    yield from _table(
+        ("class", "calibration", "clean below", "defect from", "escapes", "overkills", "reviews"),
+        [
+            (
+                row.name,
+                fit.chosen,
+                write_threshold(row.thresholds.clean_below),
+                write_threshold(row.thresholds.defect_from),
+                *(
+                    ("\u2013",) * 3
+                    if (counts := row.counts) is None
+                    else (
+                        f"{counts.escapes:,} of {counts.positives:,}",
+                        f"{counts.overkills:,} of {counts.negatives:,}",
+                        f"{counts.reviews:,}",
+                    )
+                ),
+            )
+            for row, fit in zip(
+                judgement.classes, evaluation.fitted.calibration.classes, strict=True
+            )
+        ],
+    )
+    yield ""
+    yield "## What to mind"
+    yield ""
+    for finding in list_findings(evaluation):
+        yield (
+            f"- **{_escape(finding.title)}** ({finding.number} {finding.unit}):"
+            f" {_escape(finding.text)} {_escape(finding.action)}"
+        )
+    for about, text in list_limits(evaluation):
+        yield f"- **{about}**: {text}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "|".join([" --- "] + [" ---: "] * (len(head) - 1)) + "|"
+    for row in rows:
+        yield "| " + " | ".join(map(_escape, row)) + " |"
+
+
+def _escape(text: str) -> str:
+    """Names from a data set must not become Markdown or HTML."""
+    for character in "\\`*_[]<>|#":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())

@@ -1,0 +1,123 @@
+"""Whether probabilities can be believed, and where a run is worse than elsewhere."""
+
+from collections.abc import Sequence
+
+from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.report import figures
+from stripsight.evaluation.report.blocks import (
+    build_figure,
+    build_tag,
+    capitalise,
+    write_value,
+)
+from stripsight.evaluation.slices import Slice
+from stripsight.reporting.page import (
+    Block,
+    Cell,
+    Column,
+    FigureGrid,
+    Note,
+    Section,
+    Table,
+)
+from stripsight.reporting.quantities import format_share
+
+_MOST_DRAWN = 8
+
+
+def show_calibration(evaluation: Evaluation) -> Section:
+    """Whether probabilities are frequencies."""
+    columns = [Column("class"), Column("calibration")] + [
+        Column(title, numeric=True)
+        for title in ("log loss", "after", "Brier", "after", "ECE", "after", "ECE by chance")
+    ]
+    rows = []
+    fits = evaluation.fitted.calibration.classes
+    for column, (fit, effect) in enumerate(zip(fits, evaluation.calibration, strict=True)):
+        before, after = effect.before, effect.after
+        rows.append(
+            (
+                build_tag(evaluation, column),
+                fit.chosen,
+                *(
+                    write_value(value)
+                    for value in (
+                        before.log_loss,
+                        after.log_loss,
+                        before.brier,
+                        after.brier,
+                        before.ece,
+                        after.ece,
+                        after.ece_by_chance,
+                    )
+                ),
+            )
+        )
+    plots = [
+        build_figure(
+            fit.name, figures.draw_class_reliability(evaluation, column), capitalise(fit.reason)
+        )
+        for column, fit in enumerate(fits)
+    ]
+    return Section(
+        "calibration",
+        "Whether its probabilities can be believed",
+        [
+            Table("Before and after calibration; lower is better", columns, rows),
+            FigureGrid(plots, "Said and seen", dense=True),
+        ],
+        "Of images said to be defective with 30 %, 30 % should be. Calibration was fitted on"
+        " validation and is judged here. ECE by chance is what a perfect one would show on so many"
+        " images.",
+    )
+
+
+def show_slices(evaluation: Evaluation) -> Section:
+    """Where it is worse than elsewhere."""
+    slices = [s for s in evaluation.slices if s.worst_rate is not None]
+    worse = sum(s.is_worse for s in slices)
+    if not slices:
+        blocks: list[Block] = [Note("There are too few images, or all are alike: no slice.")]
+    else:
+        blocks = [
+            FigureGrid(
+                [
+                    build_figure(
+                        "Most evidence against them",
+                        figures.draw_slices(slices[:_MOST_DRAWN]),
+                        f"{worse:,} of {len(slices):,} slices are worse than the rest beyond"
+                        " chance (red), with all comparisons counted.",
+                    )
+                ]
+            ),
+            _tabulate_slices(slices),
+        ]
+    return Section(
+        "slices",
+        "Where it is worse",
+        blocks,
+        "The same verdicts, by what an image is like. A slice says where, never why.",
+    )
+
+
+def _tabulate_slices(slices: Sequence[Slice]) -> Table:
+    columns = [Column("slice"), Column("fault")] + [
+        Column(title, numeric=True)
+        for title in ("here", "images", "elsewhere", "AUROC", "elsewhere")
+    ]
+    rows: list[tuple[Cell, ...]] = []
+    for part in slices:
+        rate = part.worst_rate
+        if rate is not None:
+            rows.append(
+                (
+                    part.name,
+                    "escapes" if part.worst == "escape" else "overkills",
+                    format_share(rate.rate),
+                    f"{rate.wrong:,} of {rate.images:,}",
+                    format_share(rate.rest_rate),
+                    write_value(part.auroc),
+                    write_value(part.rest_auroc),
+                )
+            )
+    return Table("Every slice, the worst first", columns, rows)

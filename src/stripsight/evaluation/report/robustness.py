@@ -1,0 +1,95 @@
+"""How the run bears what a camera may do, where `--stress` was asked for."""
+
+import numpy as np
+
+from stripsight.evaluation.operating_curves import FloatArray
+from stripsight.evaluation.report.blocks import build_figure, capitalise, write_value
+from stripsight.evaluation.stress import StressCurve, StressLevel, StressTest
+from stripsight.reporting.canvas import Plot
+from stripsight.reporting.colors import STEEL
+from stripsight.reporting.curves import Curve, draw_curves
+from stripsight.reporting.frame import Axis
+from stripsight.reporting.page import Block, Cell, Column, FigureGrid, Note, Section, Table
+from stripsight.reporting.quantities import format_number, format_quantity
+
+_MONITOR = "macro_average_precision"
+_RECALL = "macro_recall"
+_RECALL_COLOR = "#b3261e"
+
+
+def show_stress(stress: StressTest) -> Section:
+    """Every corruption as a plot, and from which strength on the figures fall."""
+    columns = [Column("corruption"), Column("AP falls from")] + [
+        Column(title, numeric=True) for title in ("macro AP as it is", "at the strongest", "recall")
+    ]
+    rows: list[tuple[Cell, ...]] = []
+    for curve in stress.curves:
+        first, last = curve.levels[0], curve.levels[-1]
+        fall = curve.find_fall(_MONITOR)
+        rows.append(
+            (
+                capitalise(curve.title),
+                "never" if fall is None else f"{_strength(fall)} {curve.unit}",
+                write_value(_value(first, _MONITOR)),
+                write_value(_value(last, _MONITOR)),
+                write_value(_value(last, _RECALL)),
+            )
+        )
+    plots = [
+        build_figure(capitalise(curve.title), _draw(curve), capitalise(curve.note))
+        for curve in stress.curves
+    ]
+    lead = (
+        f"{format_quantity(stress.images, 'image')} of {stress.part}, each as it is and corrupted"
+        f" in {len(stress.curves)} ways; calibration and thresholds stay as they are."
+    )
+    blocks: list[Block] = [
+        Table("Where it begins to fail", columns, rows),
+        FigureGrid(plots, "Figures against strength", dense=True),
+    ]
+    if stress.images < stress.part_images:
+        note = Note(
+            f"Only {stress.images:,} of {stress.part_images:,} images were corrupted; they hold"
+            " more of the rare classes than the part does."
+        )
+        return Section("stress", "What it bears", [note, *blocks], lead)
+    return Section("stress", "What it bears", blocks, lead)
+
+
+def _draw(curve: StressCurve) -> Plot:
+    places = np.arange(len(curve.levels), dtype=np.float64)
+    words = ["as is", *(_strength(level) for level in curve.levels[1:])]
+    return draw_curves(
+        [
+            Curve(
+                label,
+                places,
+                _read(curve, name, "value"),
+                color,
+                low=_read(curve, name, "low"),
+                high=_read(curve, name, "high"),
+            )
+            for label, name, color in (
+                ("macro AP", _MONITOR, STEEL),
+                ("macro recall", _RECALL, _RECALL_COLOR),
+            )
+        ],
+        Axis(curve.unit, (0.0, float(places[-1])), ticks=tuple(zip(places, words, strict=True))),
+        Axis("", (0.0, 1.0)),
+        band="95 % interval",
+    )
+
+
+def _read(curve: StressCurve, name: str, attribute: str) -> FloatArray:
+    values = [level.figures[name] for level in curve.levels]
+    return np.array([np.nan if v is None else getattr(v, attribute) for v in values])
+
+
+def _strength(level: StressLevel) -> str:
+    assert level.strength is not None, "only the first level has none"
+    return format_number(level.strength)
+
+
+def _value(level: StressLevel, name: str) -> float | None:
+    figure = level.figures[name]
+    return None if figure is None else figure.value

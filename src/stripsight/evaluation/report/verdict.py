@@ -1,0 +1,115 @@
+"""The verdict of a report: one sentence, how far to trust it, and the figures it rests on."""
+
+from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.intervals import Figure, Interval
+from stripsight.evaluation.report.findings import list_findings
+from stripsight.evaluation.report.words import (
+    INTERVAL,
+    write_limits,
+    write_number,
+    write_share,
+    write_share_limits,
+)
+from stripsight.reporting.page import Level
+from stripsight.reporting.quantities import format_quantity
+from stripsight.reporting.verdict import Headline, Verdict, VerdictLevel
+
+_LEVELS: dict[Level, tuple[VerdictLevel, str]] = {
+    "serious": ("bad", "Do not use as it is"),
+    "look": ("care", "Use with care"),
+    "note": ("good", "Nothing speaks against it"),
+}
+
+
+def reach_verdict(evaluation: Evaluation) -> Verdict:
+    """The verdict; its level is that of the most serious finding."""
+    findings = list_findings(evaluation)  # the most serious first
+    level, word = _LEVELS[findings[0].level if findings else "note"]
+    return Verdict(
+        level=level,
+        word=word,
+        sentence=write_sentence(evaluation),
+        headlines=_list_headlines(evaluation),
+        text=_explain(evaluation),
+    )
+
+
+def write_sentence(evaluation: Evaluation) -> str:
+    """What the decisions come to on this part, in one sentence.
+
+    A defect here is a class on an image: an image with two classes has two that can escape.
+    """
+    judgement = evaluation.judgement
+    decided = [row.counts for row in judgement.classes if row.counts is not None]
+    escapes, defects = sum(c.escapes for c in decided), sum(c.positives for c in decided)
+    images = judgement.counts
+    where = f"On {format_quantity(judgement.images, 'image')} of {judgement.part}"
+    parts = [f"{escapes:,} of {format_quantity(defects, 'defect')} escape"]
+    overkill = judgement.overall["image_overkill_rate"]
+    if overkill is None:
+        false_calls = sum(c.overkills for c in decided)
+        parts.append(f"{format_quantity(false_calls, 'class', 'classes')} are called that are not")
+        parts[-1] += " there"
+    else:
+        parts.append(
+            f"{images.overkills:,} of {format_quantity(images.negatives, 'clean image')} are called"
+            f" defective ({INTERVAL} {write_share_limits(overkill)})"
+        )
+    if images.reviews:
+        parts.append(f"{format_quantity(images.reviews, 'image')} go to a person")
+    return f"{where}, {', '.join(parts[:-1])} and {parts[-1]}."
+
+
+def _explain(evaluation: Evaluation) -> str:
+    judgement = evaluation.judgement
+    alike = (
+        f" The images are {judgement.groups:,} groups of look-alikes, which count as one each."
+        if judgement.groups < judgement.images
+        else ""
+    )
+    return (
+        f"Split {judgement.split}. Calibration and thresholds ({judgement.policy}) were fitted on"
+        f" {len(evaluation.validation.ids):,} images of validation and on nothing else.{alike}"
+    )
+
+
+def _list_headlines(evaluation: Evaluation) -> tuple[Headline, ...]:
+    judgement = evaluation.judgement
+    macro, overall = judgement.macro, judgement.overall
+    found = sum(row.positives for row in judgement.classes)
+    classes = format_quantity(len(judgement.classes), "class", "classes")
+    images = format_quantity(judgement.images, "image")
+    return (
+        _headline("Macro average precision", macro["average_precision"], f"{classes}, {images}"),
+        _headline("Macro F1 at the thresholds", macro["f1"], f"{found:,} defects to find"),
+        _headline("Macro recall", macro["recall"], "mean over the classes", share=True),
+        _headline("Macro escape rate", macro["escape_rate"], "lower is better", share=True),
+        _headline("Macro overkill rate", macro["overkill_rate"], "lower is better", share=True),
+        _headline("All classes right", overall["exact_match"], f"of {images}", share=True),
+    )
+
+
+def _headline(label: str, figure: Figure | None, note: str, *, share: bool = False) -> Headline:
+    if figure is None:
+        return Headline(label, "\u2013", "cannot be had here", note)
+    interval = figure.interval
+    low, high = _choose_scale(interval)
+    limits = write_share_limits(figure) if share else write_limits(figure)
+    return Headline(
+        label=label,
+        text=write_share(figure) if share else write_number(figure),
+        interval=f"{INTERVAL} {limits}",
+        note=note,
+        value=figure.value,
+        low=interval.low,
+        high=interval.high,
+        scale=(low, high),
+        ends=(f"{100 * low:g} %", f"{100 * high:g} %") if share else (f"{low:g}", f"{high:g}"),
+    )
+
+
+def _choose_scale(interval: Interval) -> tuple[float, float]:
+    """The upper or lower half where the interval lies in it, else all of 0 to 1."""
+    if interval.low >= 0.5:
+        return 0.5, 1.0
+    return (0.0, 0.5) if interval.high <= 0.5 else (0.0, 1.0)
