@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -95,6 +95,7 @@ numbers = st.one_of(
 
 
 @pytest.mark.parametrize("attribute", [BRIGHTNESS, DEFECTS, BORDER, PLATE])
+@settings(max_examples=40)
 @given(values=hnp.arrays(np.float64, st.integers(0, 80), elements=numbers), data=st.data())
 def test_slices_are_apart_hold_what_their_bounds_say_and_no_unknown(
     attribute: Attribute, values: np.ndarray, data: st.DataObject
