@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stripsight.evaluation.differences import subtract_figures
 from stripsight.evaluation.intervals import (
     Figure,
     average_figures,
     build_rank_figure,
     build_share,
-    compute_difference_interval,
 )
 from stripsight.evaluation.localisation.measures import (
     FloatArray,
@@ -26,6 +26,7 @@ from stripsight.evaluation.localisation.tally import ClassTally, Tally
 
 GUESSES = ("centre", "mean_mask")
 
+# Means of 10 to 50 graded values are covered at 93 to 97 % with it (EXPERIMENTS.md).
 _JOHNSON = 0.5
 
 SourceFigures = Mapping[str, Figure]
@@ -98,13 +99,14 @@ def compare(figures: SourceFigures) -> Found:
     maps = figures["maps"]
     guesses = {name: figures[name] for name in GUESSES if name in figures}
     best = max(guesses.values(), key=lambda figure: figure.value)
+    ahead = subtract_figures(maps, best)
     return Found(
         value=maps.value,
         interval=maps.interval,
         centre=guesses["centre"].value if "centre" in guesses else None,
         mean_mask=guesses["mean_mask"].value if "mean_mask" in guesses else None,
-        lead=maps.value - best.value,
-        lead_interval=compute_difference_interval(maps, best),
+        lead=ahead.value,
+        lead_interval=ahead.interval,
     )
 
 
