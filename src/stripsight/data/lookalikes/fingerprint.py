@@ -13,13 +13,16 @@ smoothed pixels around the point (BRIEF: Calonder et al. 2010): a change of brig
 the order changes no bit. Scale and rotation are left out: a line's camera does not move.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from stripsight.data.lookalikes.sketch import Sketch, draw_sketch
 from stripsight.imaging import GreyImage
 
 DESCRIPTOR_WORDS = 2
@@ -48,10 +51,12 @@ class Fingerprint:
     Attributes:
         points: int16 `[K, 2]`, x and y in pixels.
         descriptors: uint64 `[K, DESCRIPTOR_WORDS]`, 128 bits each.
+        sketch: of the whole image; None where it would be large.
     """
 
     points: npt.NDArray[np.int16]
     descriptors: npt.NDArray[np.uint64]
+    sketch: Sketch | None = None
 
 
 def _draw_pairs() -> Ints:
@@ -68,6 +73,7 @@ def compute_fingerprint(image: GreyImage) -> Fingerprint:
     """The fingerprint of an image `[H, W]`, uint8; the same image gives the same bits."""
     points = [np.zeros((0, 2), np.int16)]
     descriptors = [np.zeros((0, DESCRIPTOR_WORDS), np.uint64)]
+    sketch = None
     for reduction in _REDUCTIONS:
         height, width = (side // reduction for side in image.shape)
         too_large = reduction < max(_REDUCTIONS) and height * width > _MOST_PIXELS
@@ -75,24 +81,22 @@ def compute_fingerprint(image: GreyImage) -> Fingerprint:
             continue
         plane = np.asarray(Image.fromarray(image).reduce(reduction), np.float32)
         fine = ndimage.gaussian_filter(plane, _SMOOTHING, truncate=3.0)
+        if reduction == max(_REDUCTIONS):
+            sketch = draw_sketch(fine, reduction, _DARKEST_STEEL)
         response = fine - ndimage.uniform_filter(fine, _SURROUND)
         rows, columns = _find_blobs(response)
         lit = fine[rows, columns] >= _DARKEST_STEEL
         rows, columns = rows[lit], columns[lit]
         points.append((np.stack([columns, rows], axis=1) * reduction).astype(np.int16))
         descriptors.append(_describe(fine, rows, columns))
-    return Fingerprint(np.concatenate(points), np.concatenate(descriptors))
+    return Fingerprint(np.concatenate(points), np.concatenate(descriptors), sketch)
 
 
 def _find_blobs(response: Plane) -> tuple[Ints, Ints]:
     """Rows and columns of the strongest blobs, few to a cell, strongest first."""
     strength = np.abs(response)
-    rows, columns = _find_patch_peaks(strength[_REACH:-_REACH, _REACH:-_REACH])
-    rows, columns = rows + _REACH, columns + _REACH
-    strong = strength[rows, columns] >= _LEAST_RESPONSE
-    rows, columns = rows[strong], columns[strong]
-    around = strength[rows[:, None] + _AROUND_Y, columns[:, None] + _AROUND_X].max(axis=1)
-    is_blob = (strength[rows, columns] >= around) & ~_is_edge(response, rows, columns)
+    rows, columns = _find_peaks(strength)
+    is_blob = ~_is_edge(response, rows, columns)
     rows, columns = rows[is_blob], columns[is_blob]
     order = np.argsort(-strength[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]
@@ -100,17 +104,27 @@ def _find_blobs(response: Plane) -> tuple[Ints, Ints]:
     return rows[kept][:_MOST_POINTS], columns[kept][:_MOST_POINTS]
 
 
-_AROUND_Y, _AROUND_X = (offset.ravel() - 1 for offset in np.indices((3, 3)))
+def _find_peaks(strength: Plane) -> tuple[Ints, Ints]:
+    """Row and column of what is strong, the largest of its whole patch and of its neighbours.
+
+    By operations on the whole plane: to look each place up costs several times as much.
+    """
+    inner = strength[_REACH:-_REACH, _REACH:-_REACH]
+    down, across = (side // _PATCH for side in inner.shape)
+    inner = inner[: down * _PATCH, : across * _PATCH]
+    # What may border on a peak, one place more on each side.
+    near = strength[_REACH - 1 :, _REACH - 1 :][: inner.shape[0] + 2, : inner.shape[1] + 2]
+    around = _largest([near[row : row + inner.shape[0]] for row in range(3)])
+    around = _largest([around[:, column : column + inner.shape[1]] for column in range(3)])
+    rows, columns = np.nonzero((inner >= around) & (inner >= _LEAST_RESPONSE))
+    patches = _largest([inner[row::_PATCH] for row in range(_PATCH)])
+    patches = _largest([patches[:, column::_PATCH] for column in range(_PATCH)])
+    is_largest = inner[rows, columns] == patches[rows // _PATCH, columns // _PATCH]
+    return rows[is_largest] + _REACH, columns[is_largest] + _REACH
 
 
-def _find_patch_peaks(strength: Plane) -> tuple[Ints, Ints]:
-    """Row and column of the largest value of each whole patch."""
-    down, across = (side // _PATCH for side in strength.shape)
-    whole = strength[: down * _PATCH, : across * _PATCH]
-    patches = whole.reshape(down, _PATCH, across, _PATCH).transpose(0, 2, 1, 3)
-    best_y, best_x = np.divmod(patches.reshape(down * across, -1).argmax(axis=1), _PATCH)
-    row, column = np.divmod(np.arange(down * across), across)
-    return row * _PATCH + best_y, column * _PATCH + best_x
+def _largest(planes: Sequence[Plane]) -> Plane:
+    return np.asarray(reduce(np.maximum, planes))
 
 
 def _rank_in_cell(rows: Ints, columns: Ints) -> Ints:

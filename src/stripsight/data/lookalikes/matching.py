@@ -4,10 +4,14 @@ Descriptors that share a stretch of bits lie side by side when sorted by it, so 
 with its neighbours in several sortings (in the manner of multi-index hashing: Norouzi et al. 2012,
 "Fast search in Hamming space with multi-index hashing"). The number of neighbours is bounded: many
 like points, as a regular pattern gives, cost no more than others. Pairs of images several of whose
-points match at one displacement are candidates.
+points match at one displacement, and enough of those that should, are candidates.
+
+Everything is done by the million, in numpy, for a full set has a million points, 20 million matches
+and 30,000 displacements that some matches agree on.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +25,20 @@ _PREFIX = 16  # bits that must be equal
 _MOST_DIFFERENT_BITS = 12  # of 128, to count as a match
 _MOST_DIFFERENT_AT_PLACE = 24  # where a displacement says that it should match
 _TOLERANCE = 5  # pixels between displacements that agree
-_IMAGES_AT_ONCE = 512  # whose matches are counted, to bound the memory
 _LEAST_MATCHES = 3
-_SURE_MATCHES = 5  # that need no share of the points
+_SURE_MATCHES = 8  # that need no share of the points
 _MOST_DISPLACEMENTS = 4  # of one pair: a regular pattern fits itself at several
 _LEAST_SHARE = 0.2  # of the points on the part that would be shared
 
+# What is worked on at once stays in the processor's cache.
+_POINTS_AT_ONCE = 2**14
+_IMAGES_AT_ONCE = 64
+_PAIRS_AT_ONCE = 2**21  # of points, where a displacement is held against all of two images
+_BINS = 2**20
+_NOWHERE = 2**20  # pixels: where there is no point
+
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +69,40 @@ class _Points:
     descriptor: npt.NDArray[np.uint64]
 
 
-def find_candidates(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
-    """Pairs of images whose fingerprints agree; one pair at several displacements in a row."""
+def find_candidates(fingerprints: Sequence[Fingerprint], *, workers: int = 1) -> list[Candidate]:
+    """Pairs of images whose fingerprints agree; one pair at several displacements in a row.
+
+    Args:
+        fingerprints: of all images.
+        workers: threads; the result is the same for any number.
+    """
     points = _join(fingerprints)
-    first_image = np.arange(0, len(fingerprints) + _IMAGES_AT_ONCE, _IMAGES_AT_ONCE)
-    first_point = np.searchsorted(points.image, first_image)
-    pairs = _find_like_points(points)
-    blocks = np.split(pairs, np.searchsorted(pairs, first_point[1:-1] * len(points.image)))
-    voted = (candidate for block in blocks for candidate in _count_votes(points, block))
+    ends = np.searchsorted(
+        points.image, np.arange(0, len(fingerprints) + _IMAGES_AT_ONCE, _IMAGES_AT_ONCE)
+    )
+    with ThreadPoolExecutor(workers) as pool:
+        starts = range(0, 8 * DESCRIPTOR_WORDS, _STEP)
+        sortings = list(pool.map(lambda byte: _find_like_points(points, byte), starts))
+        limits = [np.searchsorted(pairs, ends * len(points.image)) for pairs in sortings]
+
+        def search(block: int) -> list[Candidate]:
+            found = [
+                pairs[limit[block] : limit[block + 1]]
+                for pairs, limit in zip(sortings, limits, strict=True)
+            ]
+            return list(_count_votes(points, _merge(found)))
+
+        voted = [c for found in pool.map(search, range(len(ends) - 1)) for c in found]
+        images = _lay_out(fingerprints)
+        size = max(1, _PAIRS_AT_ONCE // max(1, images.position.shape[1] ** 2))
+        parts = [voted[start : start + size] for start in range(0, len(voted), size)]
+        shares = list(pool.map(lambda part: _share_matched(images, part), parts))
     return [
         candidate
-        for candidate in voted
-        if candidate.matches >= _SURE_MATCHES
-        or _share_matched(fingerprints[candidate.first], fingerprints[candidate.second], candidate)
-        >= _LEAST_SHARE
+        for part, share in zip(parts, shares, strict=True)
+        for candidate, matched in zip(part, share.tolist(), strict=True)
+        if candidate.matches >= _SURE_MATCHES or matched >= _LEAST_SHARE
     ]
-
-
-def _share_matched(first: Fingerprint, second: Fingerprint, candidate: Candidate) -> float:
-    """Of the points on the shared part, the share that has its like in the other image."""
-    shift = np.array([candidate.shift_x, candidate.shift_y])
-    ours, theirs = first.points.astype(np.int64) - shift, second.points.astype(np.int64)
-    near = (np.abs(ours[:, None] - theirs) <= _TOLERANCE).all(axis=2)
-    bits = np.bitwise_count(first.descriptors[:, None] ^ second.descriptors).sum(axis=2)
-    like = near & (bits <= _MOST_DIFFERENT_AT_PLACE)
-    matched = min(like.any(axis=0).sum(), like.any(axis=1).sum())
-    # Where the other image has points there it has steel: its size is not known here.
-    ours_there = _count_inside(ours, theirs)
-    theirs_there = _count_inside(theirs, ours)
-    return float(matched / max(1, min(ours_there, theirs_there)))
-
-
-def _count_inside(points: Ints, others: Ints) -> int:
-    """How many points lie in the box around the others."""
-    low, high = others.min(axis=0), others.max(axis=0)
-    return int(((points >= low) & (points <= high)).all(axis=1).sum())
 
 
 def _join(fingerprints: Sequence[Fingerprint]) -> _Points:
@@ -106,79 +116,104 @@ def _join(fingerprints: Sequence[Fingerprint]) -> _Points:
     )
 
 
-def _find_like_points(points: _Points) -> Ints:
+def _find_like_points(points: _Points, byte: int) -> Ints:
     """Pairs (a, b), a < b, of points of different images with few different bits.
 
+    They are neighbours when sorted by the 64 bits from `byte` on, of which the first are equal.
+
     Returns:
-        int64 a * N + b, sorted, each once: one number, for there may be many millions.
+        int64 a * N + b, sorted, each once: one number, for there are many millions.
     """
     count = len(points.image)
-    found = [np.zeros(0, np.int64)]
     raw = points.descriptor.view(np.uint8).reshape(count, 8 * DESCRIPTOR_WORDS)
-    for shift in range(0, raw.shape[1], _STEP):
-        keys = np.ascontiguousarray(np.roll(raw, -shift, axis=1)[:, :8]).view(">u8")[:, 0]
-        order = np.argsort(keys.astype(np.uint64), kind="stable")
-        prefix = (keys[order] >> np.uint64(64 - _PREFIX)).astype(np.uint32)
-        image, descriptor = points.image[order], points.descriptor[order]
-        for distance in range(1, min(_NEIGHBOURS + 1, count)):
-            near = np.flatnonzero(
-                (prefix[distance:] == prefix[:-distance]) & (image[distance:] != image[:-distance])
-            )
-            bits = np.bitwise_count(descriptor[near] ^ descriptor[near + distance]).sum(axis=1)
-            near = near[bits <= _MOST_DIFFERENT_BITS]
-            a, b = order[near], order[near + distance]
-            found.append(np.minimum(a, b) * count + np.maximum(a, b))
-        # Not np.unique, whose hashing takes several times as long here.
-        pairs = np.concatenate(found)
-        pairs.sort()
-        is_new = np.ones(len(pairs), np.bool_)
-        np.not_equal(pairs[1:], pairs[:-1], out=is_new[1:])
-        found = [pairs[is_new]]
-    return found[0]
+    keys = np.ascontiguousarray(np.roll(raw, -byte, axis=1)[:, :8]).view(">u8")[:, 0]
+    # The number of the point in place of the last bits: a plain sort takes a tenth of an argsort.
+    low = np.uint64(2 ** count.bit_length() - 1)
+    ordered = (keys & ~low) | np.arange(count, dtype=np.uint64)
+    ordered.sort()
+    order = (ordered & low).astype(np.int32)
+    prefix = (ordered >> np.uint64(64 - _PREFIX)).astype(np.uint16)
+    words = [np.ascontiguousarray(word) for word in points.descriptor[order].T]
+    found = [np.zeros(0, np.int64)]
+    for start in range(0, count, _POINTS_AT_ONCE):
+        left, right = _find_near(words, start)
+        alike = prefix[left] == prefix[right]
+        a, b = order[left[alike]].astype(np.int64), order[right[alike]].astype(np.int64)
+        apart = points.image[a] != points.image[b]
+        found.append((np.minimum(a, b) * count + np.maximum(a, b))[apart])
+    pairs: Ints = np.concatenate(found)
+    pairs.sort()
+    return pairs
+
+
+def _find_near(words: Sequence[npt.NDArray[np.uint64]], start: int) -> tuple[Ints, Ints]:
+    """Places from `start` on and places a few further on whose descriptors differ in few bits."""
+    left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for distance in range(1, _NEIGHBOURS + 1):
+        stop = min(start + _POINTS_AT_ONCE, len(words[0]) - distance)
+        if stop <= start:
+            break
+        bits = np.zeros(stop - start, np.uint8)
+        for word in words:
+            bits += np.bitwise_count(word[start:stop] ^ word[start + distance : stop + distance])
+        near = np.flatnonzero(bits <= _MOST_DIFFERENT_BITS) + start
+        left.append(near)
+        right.append(near + distance)
+    return np.concatenate(left), np.concatenate(right)
+
+
+def _merge(sorted_pairs: Sequence[Ints]) -> Ints:
+    # Not np.unique, whose hashing takes several times as long here.
+    pairs = np.concatenate(sorted_pairs)
+    pairs.sort()
+    is_new = np.ones(len(pairs), np.bool_)
+    np.not_equal(pairs[1:], pairs[:-1], out=is_new[1:])
+    return pairs[is_new]
 
 
 def _count_votes(points: _Points, pairs: Ints) -> Iterator[Candidate]:
-    """Displacements that enough matches of one pair of images agree on."""
-    first, second = np.divmod(pairs, max(1, len(points.image)))
-    pair = points.image[first].astype(np.int64) * (int(points.image.max(initial=0)) + 1)
-    pair += points.image[second]
-    kept = _count_equal(pair) >= _LEAST_MATCHES
+    """Displacements that enough matches of one pair of images agree on.
+
+    Args:
+        points: all.
+        pairs: as of `_find_like_points`, of a few neighbouring first images.
+    """
+    if not len(pairs):
+        return
+    first, second = np.divmod(pairs, len(points.image))
+    lowest, many = int(points.image[first[0]]), int(points.image[-1]) + 1
+    pair = (points.image[first].astype(np.int64) - lowest) * many + points.image[second]
+    kept = np.bincount(pair)[pair] >= _LEAST_MATCHES
     pair, first, second = pair[kept], first[kept], second[kept]
     moved = points.position[first].astype(np.int64) - points.position[second]
-    kept = _may_agree(pair, moved)
-    order = np.flatnonzero(kept)[np.argsort(pair[kept], kind="stable")]
-    starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
-    for members in np.split(order, starts[1:]) if len(order) else []:
-        moves = moved[members]
+    kept = np.flatnonzero(_may_agree(pair, moved))
+    kept = kept[np.argsort(pair[kept], kind="stable")]
+    starts = np.flatnonzero(np.diff(pair[kept], prepend=-1))
+    for members in np.split(kept, starts[1:]) if len(kept) else []:
+        if len(members) < _LEAST_MATCHES:
+            continue
         image, other = (int(points.image[side[members[0]]]) for side in (first, second))
-        for x, y, votes in _find_displacements(moves):
+        for x, y, votes in _find_displacements(moved[members]):
             yield Candidate(image, other, x, y, votes)
 
 
-def _may_agree(pair: Ints, moved: Ints) -> npt.NDArray[np.bool_]:
+def _may_agree(pair: Ints, moved: Ints) -> Flags:
     """Whether a match lies in a bin of displacements with enough of its pair of images.
 
     Bins twice as wide as matches that agree may differ, in grids that overlap by half: any that
-    agree lie in one bin of some grid.
+    agree lie in one bin of some grid. Bins are told apart by a hash (Knuth's multiplicative one):
+    now and then two fall together, and a match is kept that agrees with none.
     """
     kept = np.zeros(len(pair), np.bool_)
     half = 2 * _TOLERANCE
     for x in (0, half):
+        across = (moved[:, 0] + x) // (2 * half) + 2**11
         for y in (0, half):
-            across = (moved[:, 0] + x) // (2 * half) + 2**11
             down = (moved[:, 1] + y) // (2 * half) + 2**11
-            kept |= _count_equal((pair * 2**12 + across) * 2**12 + down) >= _LEAST_MATCHES
+            key = ((pair * 2**12 + across) * 2**12 + down).astype(np.uint64)
+            place = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(44)).astype(np.int64)
+            kept |= np.bincount(place, minlength=_BINS)[place] >= _LEAST_MATCHES
     return kept
-
-
-def _count_equal(values: Ints) -> Ints:
-    """Of each value, how often it is there."""
-    order = np.argsort(values, kind="stable")
-    starts = np.flatnonzero(np.diff(values[order], prepend=-1))
-    sizes = np.diff(starts, append=len(values))
-    counts = np.empty(len(values), np.int32)
-    counts[order] = np.repeat(sizes, sizes)
-    return np.asarray(counts)
 
 
 def _find_displacements(moves: Ints) -> Iterator[tuple[int, int, int]]:
@@ -198,3 +233,67 @@ def _find_displacements(moves: Ints) -> Iterator[tuple[int, int, int]]:
 
 def _are_near(values: Ints) -> npt.NDArray[np.bool_]:
     return np.asarray(np.abs(values[:, None] - values[None]) <= _TOLERANCE)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Points by image: `position` `[I, K, 2]`, `descriptor` `[I, K, words]`.
+
+    All images have as many places; where one has fewer points, the rest are nowhere.
+    """
+
+    position: npt.NDArray[np.int32]
+    descriptor: npt.NDArray[np.uint64]
+
+
+def _lay_out(fingerprints: Sequence[Fingerprint]) -> _Layout:
+    most = max((len(f.points) for f in fingerprints), default=0)
+    position = np.full((len(fingerprints), most, 2), _NOWHERE, np.int32)
+    descriptor = np.zeros((len(fingerprints), most, DESCRIPTOR_WORDS), np.uint64)
+    for row, fingerprint in enumerate(fingerprints):
+        position[row, : len(fingerprint.points)] = fingerprint.points
+        descriptor[row, : len(fingerprint.points)] = fingerprint.descriptors
+    return _Layout(position, descriptor)
+
+
+def _share_matched(images: _Layout, candidates: Sequence[Candidate]) -> npt.NDArray[np.float64]:
+    """Of the points on the shared part, the share that has its like in the other image, `[N]`."""
+    first = np.array([c.first for c in candidates])
+    second = np.array([c.second for c in candidates])
+    shift = np.array([(c.shift_x, c.shift_y) for c in candidates], np.int32)
+    ours, theirs = images.position[first], images.position[second]
+    known, known_there = ours[:, :, 0] != _NOWHERE, theirs[:, :, 0] != _NOWHERE
+    ours = np.where(known[:, :, None], ours - shift[:, None], 2 * _NOWHERE)
+    near = np.ones((len(candidates), ours.shape[1], theirs.shape[1]), np.bool_)
+    for axis in (0, 1):
+        apart = ours[:, :, None, axis] - theirs[:, None, :, axis]
+        near &= np.abs(apart) <= _TOLERANCE
+    which, a, b = np.nonzero(near)
+    differ = images.descriptor[first[which], a] ^ images.descriptor[second[which], b]
+    like = np.bitwise_count(differ).sum(axis=1) <= _MOST_DIFFERENT_AT_PLACE
+    matched = np.minimum(
+        *(_count_marked(which[like], place[like], near.shape[:2]) for place in (a, b))
+    )
+    # Where the other image has points there it has steel: its size is not known here.
+    there = np.minimum(
+        _count_inside(ours, known, theirs, known_there),
+        _count_inside(theirs, known_there, ours, known),
+    )
+    return np.asarray(matched / np.maximum(1, there))
+
+
+def _count_marked(rows: Ints, places: Ints, shape: tuple[int, int]) -> Ints:
+    """How many different places of each row are named."""
+    marked = np.zeros(shape, np.bool_)
+    marked[rows, places] = True
+    return np.asarray(marked.sum(axis=1))
+
+
+def _count_inside(
+    points: npt.NDArray[np.int32], known: Flags, others: npt.NDArray[np.int32], known_there: Flags
+) -> Ints:
+    """How many points lie in the box around the others; `[N, K, 2]` and `[N, K]` each."""
+    low = np.where(known_there[:, :, None], others, 4 * _NOWHERE).min(axis=1, keepdims=True)
+    high = np.where(known_there[:, :, None], others, -4 * _NOWHERE).max(axis=1, keepdims=True)
+    inside = ((points >= low) & (points <= high)).all(axis=2)
+    return np.asarray((inside & known).sum(axis=1))

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from stripsight.data.lookalikes import duplicates
 from stripsight.data.lookalikes.duplicates import find_links
 from stripsight.data.lookalikes.fingerprint import compute_fingerprint
 from stripsight.errors import ImageError
@@ -72,3 +73,18 @@ def test_an_image_gone_since_the_scan_is_an_error_that_names_it(dataset):
     (dataset.image_root / "002.jpg").unlink()
     with pytest.raises(ImageError, match=r"002\.jpg"):
         find_links(dataset, prints)
+
+
+def test_candidates_whose_sketches_disagree_are_not_decoded(dataset, monkeypatch):
+    monkeypatch.setattr(duplicates, "correlate_sketches", lambda *given: 0.1)
+    monkeypatch.setattr(duplicates, "read_grey", lambda path: pytest.fail(f"{path} was read"))
+    links = find_links(dataset, compute_all(dataset))
+    assert {link.kind for link in links} == {"identical"}
+
+
+def test_images_too_large_for_a_sketch_are_compared_by_their_pixels(dataset):
+    prints = {
+        name: dataclasses.replace(found, sketch=None)
+        for name, found in compute_all(dataset).items()
+    }
+    assert find_links(dataset, prints) == find_links(dataset, compute_all(dataset))

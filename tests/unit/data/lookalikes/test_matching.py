@@ -61,7 +61,10 @@ def test_like_points_against_all_pairs(seed, images):
         Fingerprint(np.zeros((3, 2), np.int16), flip_bits(base, rng, 5)) for _ in range(images)
     ]
     points = matching._join(fingerprints)
-    keys = matching._find_like_points(points)
+    sortings = [matching._find_like_points(points, byte) for byte in range(0, 16, 2)]
+    assert all((np.diff(keys) > 0).all() for keys in sortings)
+    keys = matching._merge(sortings)
+    assert set(keys.tolist()) == set(np.concatenate(sortings).tolist())
     assert (np.diff(keys) > 0).all()
     found = {divmod(key, len(points.image)) for key in keys.tolist()}
     for a in range(len(points.image)):
@@ -78,7 +81,7 @@ def test_thousands_of_equal_points_stay_bounded():
         Fingerprint(np.full((40, 2), 100, np.int16), np.full((40, 2), 5, np.uint64))
         for _ in range(200)
     ]
-    found = matching._find_like_points(matching._join(equal))
+    found = matching._find_like_points(matching._join(equal), 0)
     assert len(found) <= 200 * 40 * matching._NEIGHBOURS
 
 
@@ -99,6 +102,54 @@ def test_a_lone_match_beside_the_others_gives_no_displacement_of_its_own():
     moved[4, 0] += 8
     (found,) = matching.find_candidates([first, Fingerprint(moved, first.descriptors)])
     assert (found.shift_x, found.matches) == (0, 4)
+
+
+def test_the_number_of_threads_and_of_images_at_once_change_nothing(monkeypatch):
+    rng = np.random.default_rng(4)
+    fingerprints = make_fingerprints(rng, 20)
+    for row in range(1, 20, 3):
+        moved = fingerprints[row - 1].points + np.array([40 * row, 8], np.int16)
+        descriptors = flip_bits(fingerprints[row - 1].descriptors, rng, 8)
+        fingerprints[row] = Fingerprint(moved[: 10 + row], descriptors[: 10 + row])
+    found = matching.find_candidates(fingerprints)
+    assert {(c.first, c.second) for c in found} == {(row - 1, row) for row in range(1, 20, 3)}
+    monkeypatch.setattr(matching, "_IMAGES_AT_ONCE", 3)
+    monkeypatch.setattr(matching, "_PAIRS_AT_ONCE", 1)
+    monkeypatch.setattr(matching, "_POINTS_AT_ONCE", 7)
+    assert matching.find_candidates(fingerprints, workers=3) == found
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_share_matched_against_point_by_point(seed):
+    rng = np.random.default_rng(seed)
+    first, second = make_fingerprints(rng, 2, points=12)
+    many = int(rng.integers(1, 12))
+    second = Fingerprint(
+        np.concatenate([first.points[:many] - np.array([9, -4], np.int16), second.points[many:]]),
+        np.concatenate([flip_bits(first.descriptors[:many], rng, 40), second.descriptors[many:]]),
+    )
+    x, y = (int(v) for v in rng.integers(-12, 13, 2))
+    partners = [
+        [
+            b
+            for b in range(12)
+            if max(abs(first.points[a] - np.array([x, y]) - second.points[b]))
+            <= matching._TOLERANCE
+            and np.bitwise_count(first.descriptors[a] ^ second.descriptors[b]).sum()
+            <= matching._MOST_DIFFERENT_AT_PLACE
+        ]
+        for a in range(12)
+    ]
+    matched = min(sum(map(bool, partners)), len({b for some in partners for b in some}))
+    moved = first.points - np.array([x, y])
+    there = [
+        sum(((p >= box.min(axis=0)) & (p <= box.max(axis=0))).all() for p in points)
+        for points, box in ((moved, second.points), (second.points, moved))
+    ]
+    images = matching._lay_out([first, make_fingerprints(rng, 1, points=20)[0], second])
+    (share,) = matching._share_matched(images, [matching.Candidate(0, 2, x, y, 3)])
+    assert share == matched / max(1, min(there))
 
 
 def test_nothing_to_match():
