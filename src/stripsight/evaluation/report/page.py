@@ -4,6 +4,7 @@ from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.report.background import show_limits, show_provenance, show_training
 from stripsight.evaluation.report.doubts import show_calibration, show_slices
 from stripsight.evaluation.report.findings import show_findings
+from stripsight.evaluation.report.gallery import show_examples
 from stripsight.evaluation.report.performance import show_decisions, show_figures
 from stripsight.evaluation.report.places import show_places
 from stripsight.evaluation.report.robustness import show_stress
@@ -19,6 +20,7 @@ def build_report(evaluation: Evaluation, *, version: str) -> str:
         show_findings(evaluation),
         show_figures(evaluation),
         show_decisions(evaluation),
+        show_examples(evaluation),
         show_calibration(evaluation),
         show_slices(evaluation),
         show_places(evaluation),
