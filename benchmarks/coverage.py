@@ -22,7 +22,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from stripsight.evaluation.bootstrap import BootstrapFigures, bootstrap_figures
-from stripsight.evaluation.intervals import Figure, Interval, compute_difference_interval
+from stripsight.evaluation.differences import subtract_figures
+from stripsight.evaluation.intervals import Figure, Interval
 
 IMAGES = 500
 FIGURES = ("average_precision", "auroc", "f1", "precision", "recall", "overkill_rate")
@@ -134,7 +135,7 @@ def count_hits(
     if scenario.macro:
         a, b = figures
         low, high = np.quantile(a.draws - b.draws, [0.025, 0.975])
-        interval = compute_difference_interval(a, b)
+        interval = subtract_figures(a, b).interval
         add(counts, ("difference", name), truth[0] - truth[1], interval, low, high)
 
 

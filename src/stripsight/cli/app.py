@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stripsight import __version__
-from stripsight.cli import data, decide, demo, evaluate, train
+from stripsight.cli import compare, data, decide, demo, evaluate, train
 from stripsight.errors import StripSightError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("decide")(decide.decide)
+app.command("compare")(compare.compare)
 
 
 def _print_version(wanted: bool) -> None:

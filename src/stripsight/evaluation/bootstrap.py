@@ -35,6 +35,7 @@ from stripsight.evaluation.weighted_figures import (
 CLASS_FIGURES = (*RANK_FIGURES, *CALL_FIGURES)
 """Of each class, and as their mean over the classes that have one."""
 
+_JOHNSON = {"average_precision": 0.25, "auroc": 0.5}  # by simulation: EXPERIMENTS.md
 _WEIGHTS_AT_ONCE = 4_000_000
 _THREADS = 2  # numpy and scipy let go of the interpreter; each thread holds a block of weights
 
@@ -138,7 +139,7 @@ def bootstrap_figures(
             value,
             draws[key],
             groups=rankings[column].groups_with_positives,
-            is_skewed=name == "auroc",
+            johnson=_JOHNSON[name],
         )
 
     classes = tuple({name: find(c, name) for name in CLASS_FIGURES} for c in columns)

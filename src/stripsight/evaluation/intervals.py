@@ -6,16 +6,16 @@ vary as they do (the effective sample size).
 
 - A share (recall, precision, exact match, F1, ...) gets Jeffreys' limits of that many images
   (Brown, Cai and DasGupta, Statistical Science 2001), as shares of clustered samples usually do
-  (Korn and Graubard, Survey Methodology 1998; Franco, Little, Louis and Slud, Journal of Survey Statistics
-  and Methodology 2019): never more images than there are, and Student's t of the groups.
+  (Korn and Graubard, Survey Methodology 1998; Franco and others, Journal of Survey Statistics and
+  Methodology 2019): never more images than there are, and Student's t of the groups.
 - A figure of the ranking gets limits on the logit scale (for AP: Boyd, Eng and Page, ECML 2013)
   with Student's t; AUROC moreover half of Johnson's correction for skewness (JASA 1978), which the
   logit leaves over. Where it does not vary, it is taken for a share of its groups.
-- Means and differences are put together from the limits of their parts (MOVER: Zou and Donner,
-  Statistics in Medicine 2008; Newcombe's method 10, 1998), so that a part at its extreme lends them
-  its width.
+- A mean is put together from the limits of its parts (MOVER: Zou and Donner, Statistics in Medicine
+  2008), so that a part at its extreme lends it its width.
 
-What they cover is simulated in `benchmarks/coverage.py`.
+Differences are `differences.py`'s business. What all of these limits cover is simulated in
+`benchmarks/coverage.py`.
 """
 
 import math
@@ -61,7 +61,7 @@ class Figure:
         size: effective number of independent images behind it.
         units: images (or pairs of image and class) behind it.
         groups: groups behind it.
-        ranked: of average precision and AUROC.
+        ranked: of average precision and AUROC only.
         parts: of a mean: its terms; nothing above but value and draws then counts.
         is_same_images: whether the parts are figures of the same images, as those of two seeds.
     """
@@ -104,28 +104,24 @@ def build_share(value: float, draws: FloatArray, *, units: float, groups: int) -
     return Figure(value, draws, groups if size is None else min(size, units), units, groups)
 
 
-def build_rank_figure(
-    value: float, draws: FloatArray, *, groups: int, is_skewed: bool = False
-) -> Figure:
+def build_rank_figure(value: float, draws: FloatArray, *, groups: int, johnson: float) -> Figure:
     """A figure of the ranking.
 
     Args:
         value: in 0..1.
         draws: float64 `[R]` under exponential weights of the groups.
         groups: how many groups hold a positive.
-        is_skewed: correct for skewness, and for the variance that so few groups hide.
+        johnson: how much of Johnson's correction for skewness the logit leaves over.
     """
     size = _estimate_size(value, draws, groups)
     if size is None or groups < 2:
         return Figure(value, draws, groups, groups, groups)
-    if not is_skewed:
-        return Figure(value, draws, size, groups, groups, Ranked())
     deviations = (draws - draws.mean()) / draws.std()
-    # Exponential weights skew a mean twice as much as the images themselves do; half is taken.
-    skewness = float((deviations**3).mean()) / 4
-    return Figure(
-        value, draws, size * (groups - 1) / (groups + 1), groups, groups, Ranked(skewness)
-    )
+    # Exponential weights skew a mean twice as much as the images themselves do.
+    skewness = johnson * float((deviations**3).mean()) / 2
+    # The draws vary by what n groups show of their variance; (n + 1) / (n - 1) makes it unbiased.
+    size *= (groups - 1) / (groups + 1)
+    return Figure(value, draws, size, groups, groups, Ranked(skewness))
 
 
 def _estimate_size(value: float, draws: FloatArray, groups: int) -> float | None:
@@ -184,31 +180,8 @@ def compute_logit_interval(value: float, size: float, quantile: float, skewness:
     return Interval(min(value, low), max(value, high))
 
 
-def compute_difference_interval(
-    first: Figure, second: Figure, level: float = LEVEL, *, extra: float = 0.0
-) -> Interval:
-    """Limits of `first - second`, both drawn under the same weights.
-
-    Args:
-        first: a figure.
-        second: another of the same images.
-        level: of confidence.
-        extra: half-width at that level of what else varies (seeds), independent of the images.
-    """
-    a, b = first.limits(level), second.limits(level)
-    correlation = _correlate((first, second), unknown=0.0)
-    correlation[0, 1] = correlation[1, 0] = -correlation[0, 1]
-    difference = first.value - second.value
-    down = _length(np.array([first.value - a.low, b.high - second.value]), correlation)
-    up = _length(np.array([a.high - first.value, second.value - b.low]), correlation)
-    return Interval(
-        max(-1.0, difference - float(np.hypot(down, extra))),
-        min(1.0, difference + float(np.hypot(up, extra))),
-    )
-
-
 def _combine(mean: Figure, level: float) -> Interval:
-    correlation = _correlate(mean.parts, unknown=1.0 if mean.is_same_images else 0.0)
+    correlation = correlate_draws(mean.parts, unknown=1.0 if mean.is_same_images else 0.0)
     limits = [part.limits(level) for part in mean.parts]
     values = np.array([part.value for part in mean.parts])
     below = values - [limit.low for limit in limits]
@@ -229,8 +202,8 @@ def _length(halves: FloatArray, correlation: FloatArray) -> float:
     return math.sqrt(max(0.0, float(halves @ correlation @ halves)))
 
 
-def _correlate(figures: Sequence[Figure], *, unknown: float) -> FloatArray:
-    """Correlation of the draws `[K, K]`; `unknown` where a figure does not vary."""
+def correlate_draws(figures: Sequence[Figure], *, unknown: float) -> FloatArray:
+    """Correlation of the figures' draws `[K, K]`; `unknown` where one does not vary."""
     draws = np.stack([figure.draws for figure in figures])
     centred = draws - draws.mean(axis=1, keepdims=True)
     norms = np.sqrt((centred**2).sum(axis=1))

@@ -1,0 +1,63 @@
+"""`stripsight compare`: whether runs differ, and by how much."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN RUN...", help="Run folders that `stripsight evaluate` has judged."
+        ),
+    ],
+    split: Annotated[str, typer.Option(help="validation or test.")] = "test",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write compare.json and compare.png here.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The comparison as JSON.")] = False,
+) -> None:
+    """Compare runs on the same images, each with the first, and say whether the difference is real.
+
+    Runs that differ in training.seed alone are one row with mean and spread.
+    """
+    import json
+
+    from stripsight.cli.terminal import print_json, print_table, say_loading
+
+    say_loading()
+    from stripsight.atomic import write_atomically
+    from stripsight.evaluation.compared_runs import load_compared_runs
+    from stripsight.evaluation.comparison import compare_runs
+    from stripsight.evaluation.comparison_report import conclude, list_notes, to_json
+    from stripsight.reporting.folder import check_report_folder
+
+    if out is not None:
+        check_report_folder(
+            out, numbers="compare.json", key="configurations", others=("compare.png",)
+        )
+    comparison = compare_runs(load_compared_runs(runs, split))
+    content = to_json(comparison)
+    if out is not None:
+        from stripsight.evaluation.comparison_figure import draw_comparison
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "compare.png", draw_comparison(comparison).png)
+        write_atomically(out / "compare.json", (json.dumps(content, indent=2) + "\n").encode())
+    if as_json:
+        print_json(content)
+        return
+    from stripsight.evaluation.comparison_table import build_comparison_table
+
+    print_table(build_comparison_table(comparison))
+    for sentence in conclude(comparison):
+        typer.echo(sentence)
+    for note in list_notes(comparison):
+        typer.echo(f"note: {note}")
+    if out is not None:
+        typer.echo(f"written to {out / 'compare.json'} and {out / 'compare.png'}")

@@ -1,0 +1,162 @@
+"""Runs that may be compared: what they predicted of the same images, and how they decide.
+
+Refused are runs of another data set, split, part, class list or set of images, a run twice, and
+decisions that are not of the checkpoint that made the predictions. The order of images is made that
+of the first run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from stripsight.config.compose import load_config
+from stripsight.config.schema import Config
+from stripsight.data.prepared import load_prepared
+from stripsight.decision.document import Decisions, apply_decisions, load_decisions
+from stripsight.decision.policy import Codes
+from stripsight.errors import EvaluationError, UsageError
+from stripsight.evaluation.groups import Groups, find_groups
+from stripsight.evaluation.predictions import Predictions, load_predictions
+from stripsight.training.provenance import read_provenance
+
+_PARTS = ("validation", "test")
+_HASHES = {"part": "part", "data_set": "data set", "split": "split"}
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run: its folder as given, its configuration, and what it said of each image.
+
+    Attributes:
+        path: as given.
+        config: as composed.
+        run_id: of its provenance.
+        predictions: of one part.
+        decisions: as they stand in the run.
+        codes: int8 `[N, C]`, the decisions on the predictions.
+    """
+
+    path: Path
+    config: Config
+    run_id: str
+    predictions: Predictions
+    decisions: Decisions
+    codes: Codes
+
+
+@dataclass(frozen=True)
+class ComparedRuns:
+    """Runs on the same images in the same order, and the groups of look-alikes among these."""
+
+    part: str
+    runs: tuple[ComparedRun, ...]
+    groups: Groups
+
+
+def load_compared_runs(paths: Sequence[Path], part: str = "test") -> ComparedRuns:
+    """Read the predictions of `part` that `stripsight evaluate` wrote into each run.
+
+    Raises:
+        UsageError: fewer than two runs, a run twice, or a part that is none.
+        EvaluationError: no predictions, or not of the same images.
+        DecisionError: no decisions, or damaged ones.
+        DataError: the data set, whose groups of look-alikes are needed, is not there.
+        TrainingError: a folder that is no run.
+    """
+    if part not in _PARTS:
+        raise UsageError(f"split {part!r} cannot be compared: choose {' or '.join(_PARTS)}")
+    if len(paths) < 2:
+        raise UsageError("give two runs or more to compare")
+    _check_distinct([str(path.resolve()) for path in paths], paths, "the same folder")
+    runs = [_load_run(path, part) for path in paths]
+    _check_distinct([run.run_id for run in runs], paths, "copies of one run")
+    checkpoints = [str(run.predictions.source["checkpoint"]) for run in runs]
+    _check_distinct(checkpoints, paths, "runs of the very same weights")
+    first = runs[0]
+    aligned = (first, *(_align(run, first) for run in runs[1:]))
+    dataset = load_prepared(Path(first.config.data.root))
+    return ComparedRuns(part, aligned, find_groups(dataset, first.predictions.ids))
+
+
+def _load_run(path: Path, part: str) -> ComparedRun:
+    record = read_provenance(path)
+    file = path / f"predictions_{part}.parquet"
+    for needed in (file, path / "decisions.json"):
+        if not needed.is_file():
+            option = " --split validation" if part == "validation" else ""
+            raise EvaluationError(
+                f"{path} has no {needed.name}: run `stripsight evaluate {path}{option}` first"
+            )
+    predictions = load_predictions(file)
+    missing = [key for key in (*_HASHES, "checkpoint") if key not in predictions.source]
+    if missing:
+        raise EvaluationError(f"{file} does not say its {missing[0]}: evaluate the run again")
+    if predictions.source["part"] != part:
+        raise EvaluationError(
+            f"{file} holds predictions of {predictions.source['part']}: evaluate the run again"
+        )
+    if len(set(predictions.ids)) != len(predictions.ids):
+        twice = next(i for i in predictions.ids if predictions.ids.count(i) > 1)
+        raise EvaluationError(f"{file} holds image {twice!r} twice: evaluate the run again")
+    if not len(predictions.ids) or not np.isfinite(predictions.logits).all():
+        raise EvaluationError(
+            f"{file} holds no image, or a logit that is not finite: evaluate the run again"
+        )
+    decisions = load_decisions(path / "decisions.json", predictions.class_names)
+    fitted = decisions.fitted_on
+    for key in ("data_set", "split", "checkpoint"):
+        if getattr(fitted, key) != predictions.source[key]:
+            raise EvaluationError(
+                f"{path / 'decisions.json'} was fitted on another {key.replace('_', ' ')} than that"
+                f" of {file.name}: evaluate the run again"
+            )
+    return ComparedRun(
+        path=path,
+        config=load_config(path / "config.yaml"),
+        run_id=str(record["run_id"]),
+        predictions=predictions,
+        decisions=decisions,
+        codes=apply_decisions(decisions, predictions.logits),
+    )
+
+
+def _check_distinct(keys: Sequence[str], paths: Sequence[Path], what: str) -> None:
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            other = paths[keys.index(key)]
+            raise UsageError(f"{other} and {paths[index]} are {what}: give different runs")
+
+
+def _align(run: ComparedRun, first: ComparedRun) -> ComparedRun:
+    """`run` with its images in the order of `first`."""
+    a, b = first.predictions, run.predictions
+    for key, words in _HASHES.items():
+        if a.source[key] != b.source[key]:
+            raise EvaluationError(
+                f"{run.path} was judged on another {words} than {first.path}: only runs on the same"
+                " images can be compared"
+            )
+    if a.class_names != b.class_names:
+        raise EvaluationError(
+            f"{run.path} knows the classes {', '.join(b.class_names)}, {first.path}"
+            f" {', '.join(a.class_names)}"
+        )
+    row_of = {image_id: row for row, image_id in enumerate(b.ids)}
+    for here, there, ids in ((run, a.ids, row_of), (first, b.ids, set(a.ids))):
+        absent = [image_id for image_id in there if image_id not in ids]
+        if absent:
+            raise EvaluationError(
+                f"{here.path} has no prediction of {len(absent):,} of the images, the first"
+                f" {absent[0]!r} (data.limit or missing files): evaluate both on the same images"
+            )
+    order = np.array([row_of[image_id] for image_id in a.ids])
+    if (b.labels[order] != a.labels).any():
+        row = int((b.labels[order] != a.labels).any(axis=1).argmax())
+        raise EvaluationError(
+            f"{run.path} and {first.path} hold other labels of image {a.ids[row]!r}: evaluate"
+            " both again"
+        )
+    predictions = replace(b, ids=a.ids, labels=a.labels, logits=b.logits[order])
+    return replace(run, predictions=predictions, codes=run.codes[order])

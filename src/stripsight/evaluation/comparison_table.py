@@ -1,0 +1,69 @@
+"""A comparison as one table for the terminal: a row a configuration, a line a figure."""
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from stripsight.evaluation.comparison import Comparison
+from stripsight.evaluation.comparison_report import (
+    DRAWN,
+    TITLES,
+    format_difference,
+    format_interval,
+)
+from stripsight.evaluation.seeds import SeedFigure
+
+
+def build_comparison_table(comparison: Comparison) -> Table:
+    """Figure by figure, every configuration with its difference from the first.
+
+    Narrow enough for 80 columns where names are not long.
+    """
+    table = Table(
+        title=f"{comparison.part} split, {comparison.images:,} images; intervals at 95 %, over"
+        f" {comparison.groups:,} groups",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+    )
+    several = any(len(configuration.runs) > 1 for configuration in comparison.configurations)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("run", overflow="fold")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("interval", justify="right", no_wrap=True)
+    if several:
+        table.add_column("seeds", justify="right", no_wrap=True)
+        table.add_column("spread", justify="right", no_wrap=True)
+    if comparison.contrasts:
+        table.add_column("minus the first", justify="right", no_wrap=True)
+    for name in DRAWN:
+        if all(figures[name] is None for figures in comparison.figures):
+            continue
+        for index, (configuration, figures) in enumerate(
+            zip(comparison.configurations, comparison.figures, strict=True)
+        ):
+            figure = figures[name]
+            cells = [
+                Text(TITLES[name] if index == 0 else ""),
+                Text(configuration.name),
+                *_say_value(figure),
+            ]
+            if several:
+                spread = None if figure is None else figure.spread
+                cells += [
+                    Text(f"{len(configuration.runs)}"),
+                    Text("-" if spread is None else f"{spread:.3f}"),
+                ]
+            if comparison.contrasts:
+                difference = comparison.contrasts[index - 1].differences[name] if index else None
+                cells.append(Text(format_difference(difference) if difference else ""))
+            table.add_row(*cells)
+        table.add_section()
+    return table
+
+
+def _say_value(figure: SeedFigure | None) -> tuple[Text, Text]:
+    if figure is None:
+        return Text("-"), Text("-")
+    return Text(f"{figure.mean.value:.3f}"), Text(format_interval(figure.mean.interval))

@@ -1,0 +1,111 @@
+"""Several seeds of one configuration as one: mean and spread.
+
+A seed is luck: it decides the first weights and the order of the images. What one seed gains over
+another says nothing about their settings, so runs that differ in `training.seed` alone are one row,
+and the spread between seeds widens the interval of every difference.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from stripsight.config.schema import Config
+from stripsight.evaluation.bootstrap import BootstrapFigures
+from stripsight.evaluation.compared_runs import ComparedRun
+from stripsight.evaluation.intervals import Figure, average_figures
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Runs that differ in their seed alone.
+
+    Attributes:
+        name: of the first run's folder, and how many more there are.
+        runs: at least one.
+        settings: what sets it apart from the others that are compared, by key.
+    """
+
+    name: str
+    runs: tuple[ComparedRun, ...]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SeedFigure:
+    """One figure over the seeds of a configuration.
+
+    Attributes:
+        mean: with the draws of all seeds under the same weights.
+        of_runs: value of each run.
+        spread: standard deviation between the runs; None of a single one.
+    """
+
+    mean: Figure
+    of_runs: tuple[float, ...]
+    spread: float | None
+
+
+def group_by_configuration(runs: Sequence[ComparedRun]) -> tuple[Configuration, ...]:
+    """Runs of one configuration together, in the order of their first runs."""
+    kept: dict[str, list[ComparedRun]] = {}
+    for run in runs:
+        kept.setdefault(repr(_without_seed(run.config)), []).append(run)
+    members = list(kept.values())
+    flat = [_flatten(_without_seed(group[0].config)) for group in members]
+    apart = [key for key in flat[0] if len({repr(settings[key]) for settings in flat}) > 1]
+    names = [group[0].path.name for group in members]
+    return tuple(
+        Configuration(
+            # Folders of one name are told apart by their whole path.
+            name=(str(group[0].path) if names.count(name) > 1 or not name else name)
+            + (f" +{len(group) - 1}" if len(group) > 1 else ""),
+            runs=tuple(group),
+            settings={key: settings[key] for key in apart},
+        )
+        for name, group, settings in zip(names, members, flat, strict=True)
+    )
+
+
+def average_seeds(figures: Sequence[Figure | None]) -> SeedFigure | None:
+    """One figure of all runs of a configuration; None where any run has none."""
+    known = [figure for figure in figures if figure is not None]
+    if len(known) < len(figures):
+        return None
+    values = tuple(figure.value for figure in known)
+    return SeedFigure(
+        mean=average_figures(known, is_same_images=True),
+        of_runs=values,
+        spread=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+    )
+
+
+def pool_spread(figures: Sequence[SeedFigure]) -> tuple[float, int]:
+    """Standard deviation between seeds and its degrees of freedom, over all configurations.
+
+    Seeds are taken to matter as much in each: with two or three of them, one configuration alone
+    would hardly tell. (0, 0) where no configuration has two runs.
+    """
+    freedom = sum(len(figure.of_runs) - 1 for figure in figures)
+    if not freedom:
+        return 0.0, 0
+    squares = sum((len(figure.of_runs) - 1) * (figure.spread or 0.0) ** 2 for figure in figures)
+    return float(np.sqrt(squares / freedom)), freedom
+
+
+def have_same_classes(figures: Sequence[BootstrapFigures], name: str) -> bool:
+    """Whether the macro figure `name` is the mean over the same classes everywhere."""
+    return len({tuple(row[name] is None for row in run.classes) for run in figures}) == 1
+
+
+def _without_seed(config: Config) -> Config:
+    return replace(config, training=replace(config.training, seed=0))
+
+
+def _flatten(config: Config) -> dict[str, Any]:
+    return {
+        f"{group}.{key}": value
+        for group, settings in asdict(config).items()
+        for key, value in settings.items()
+    }
