@@ -19,8 +19,9 @@ from stripsight.errors import EvaluationError, UsageError
 from stripsight.evaluation.bootstrap import BootstrapFigures, bootstrap_figures
 from stripsight.evaluation.corrupted import ReportProgress, predict_corrupted
 from stripsight.evaluation.corruptions import CORRUPTIONS, LEVELS, Corruption
+from stripsight.evaluation.differences import subtract_figures
 from stripsight.evaluation.groups import find_groups
-from stripsight.evaluation.intervals import Figure, compute_difference_interval
+from stripsight.evaluation.intervals import Figure
 from stripsight.evaluation.opened_run import OpenedRun
 
 MACRO = ("average_precision", "auroc", "f1", "precision", "recall")
@@ -240,5 +241,5 @@ def _measure_change(now: Figure | None, before: Figure | None) -> Measured | Non
         return None
     if now is before:
         return Measured(0.0, 0.0, 0.0)
-    interval = compute_difference_interval(now, before)
-    return Measured(now.value - before.value, interval.low, interval.high)
+    change = subtract_figures(now, before)
+    return Measured(change.value, change.interval.low, change.interval.high)
