@@ -23,6 +23,9 @@ from stripsight.evaluation.predictions import Predictions, load_predictions
 from stripsight.training.checkpoint import hash_checkpoint, read_description
 from stripsight.training.provenance import read_provenance
 
+_JUDGED = ("metrics*.json", "report*.html", "MODEL_CARD.md")
+"""What `evaluate` writes of the rule that it judged by."""
+
 
 @dataclass(frozen=True)
 class Refit:
@@ -125,7 +128,7 @@ def refit_run(run: Path, choice: Choice) -> Refit:
         scenarios=scenarios,
         images=len(validation.ids),
         groups=len(np.unique(groups)),
-        stale=tuple(sorted(path.name for path in run.glob("metrics*.json"))),
+        stale=tuple(sorted(path.name for pattern in _JUDGED for path in run.glob(pattern))),
     )
 
 

@@ -75,13 +75,20 @@ def test_without_positives_there_is_no_threshold() -> None:
     assert not promise.met
 
 
+# So many that "half-way to the next lower score" is no distance, which would be to our favour.
+NEGATIVES = np.linspace(0, 1, 2001)
+
+
 def fit_thresholds(
     scores: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], alpha: float, delta: float
 ) -> npt.NDArray[np.float64]:
-    """Thresholds `[SETS]` of sets of positives `[SETS, N]`; negatives have no part in them."""
-    labels = np.ones(scores.shape[1], np.uint8)
+    """Thresholds `[SETS]` of sets of positives `[SETS, N]` among the same negatives."""
+    labels = np.append(np.ones(scores.shape[1], np.uint8), np.zeros(len(NEGATIVES), np.uint8))
+    group_of = np.append(groups, groups.max() + 1 + np.arange(len(NEGATIVES)))
     found = [
-        fit_recall(row, labels, groups, name="x", alpha=alpha, delta=delta).threshold
+        fit_recall(
+            np.append(row, NEGATIVES), labels, group_of, name="x", alpha=alpha, delta=delta
+        ).threshold
         for row in scores
     ]
     return np.array(found, np.float64)
@@ -89,17 +96,30 @@ def fit_thresholds(
 
 @pytest.mark.parametrize(
     ("count", "alpha", "delta"),
-    [(59, 0.05, 0.05), (93, 0.05, 0.05), (150, 0.05, 0.1), (24, 0.12, 0.05), (500, 0.02, 0.05)],
+    # The last two leave no room: promises of theirs break in 4.9 and in 5.0 % of all sets.
+    [
+        (70, 0.05, 0.05),
+        (150, 0.05, 0.1),
+        (30, 0.12, 0.05),
+        (500, 0.02, 0.05),
+        (59, 0.05, 0.05),
+        (93, 0.05, 0.05),
+    ],
 )
 def test_the_promise_holds_in_2000_simulated_sets(count: int, alpha: float, delta: float) -> None:
-    rng = np.random.default_rng(count)
+    rng = np.random.default_rng(0)
     shape = stats.beta(4, 1.5)
     scores = shape.rvs((SETS, count), random_state=rng)
     thresholds = fit_thresholds(scores, np.arange(count), alpha, delta)
-    assert (shape.cdf(thresholds) > alpha).mean() <= delta
-    # Nor is it lower than it must be: as many escape as may, and with one more it would not hold.
+    broken = (shape.cdf(thresholds) > alpha).mean()
     allowed = count_allowed_escapes(count, alpha, delta)
     assert allowed is not None
+    exact = stats.binom.cdf(allowed, count, alpha)
+    chance = 3 * np.sqrt(exact * (1 - exact) / SETS)
+    assert broken <= (delta if exact + chance < delta else delta + chance)
+    # As often as the theory has it: neither luck nor a threshold lower than it must be.
+    assert abs(broken - exact) < chance
+    # As many escape as may, and with one more it would not hold.
     assert ((scores < thresholds[:, None]).sum(axis=1) == allowed).all()
     higher = shape.cdf(np.sort(scores, axis=1)[:, allowed + 1])
     assert (higher > alpha).mean() > delta
@@ -116,7 +136,7 @@ def test_the_promise_holds_with_ties() -> None:
 
 def test_the_promise_holds_for_groups_and_not_when_look_alikes_count_one_by_one() -> None:
     rng = np.random.default_rng(2)
-    copies, groups, alpha, delta = 4, 60, 0.05, 0.05
+    copies, groups, alpha, delta = 4, 75, 0.05, 0.05
 
     def draw(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
         strip = rng.normal(1.5, 1, (*shape, 1))
