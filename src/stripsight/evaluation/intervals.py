@@ -9,8 +9,9 @@ vary as they do (the effective sample size).
   (Korn and Graubard, Survey Methodology 1998; Franco and others, Journal of Survey Statistics and
   Methodology 2019): never more images than there are, and Student's t of the groups.
 - A figure of the ranking gets limits on the logit scale (for AP: Boyd, Eng and Page, ECML 2013)
-  with Student's t; AUROC moreover half of Johnson's correction for skewness (JASA 1978), which the
-  logit leaves over. Where it does not vary, it is taken for a share of its groups.
+  with Student's t and part of Johnson's correction for skewness (JASA 1978), which the logit leaves
+  over; never wider than those of a share of its groups, for what each positive adds lies in 0..1
+  and varies at most like a share. Where it does not vary, it is taken for such a share.
 - A mean is put together from the limits of its parts (MOVER: Zou and Donner, Statistics in Medicine
   2008), so that a part at its extreme lends it its width.
 
@@ -86,7 +87,9 @@ class Figure:
             return _combine(self, level)
         t_of_groups = _quantile(self.groups, level)
         if self.ranked and 0 < self.value < 1:
-            return compute_logit_interval(self.value, self.size, t_of_groups, self.ranked.skewness)
+            widest = compute_jeffreys_interval(self.value, self.groups, level)
+            found = compute_logit_interval(self.value, self.size, t_of_groups, self.ranked.skewness)
+            return Interval(max(found.low, widest.low), min(found.high, widest.high))
         shrink = (_quantile(self.units, level) / t_of_groups) ** 2
         return compute_jeffreys_interval(self.value, self.size * shrink, level)
 

@@ -65,6 +65,15 @@ def test_a_ranking_that_does_not_vary_is_a_share_of_its_groups() -> None:
     assert figure.interval == compute_jeffreys_interval(1.0, 20)
 
 
+def test_a_ranking_with_one_fault_is_not_worth_less_than_its_groups() -> None:
+    """One negative above 24 positives: the draws are so skewed that the logit alone reaches 0.6."""
+    rng = np.random.default_rng(0)
+    negative = rng.standard_exponential(1000)
+    draws = 1 - 0.001 * negative / rng.standard_exponential((100, 1000)).mean(axis=0)
+    figure = build_rank_figure(0.999, draws, groups=24, johnson=0.5)
+    assert figure.interval.low >= compute_jeffreys_interval(0.999, 24).low > 0.85
+
+
 def test_a_mean_of_independent_shares_is_narrower_by_the_square_root() -> None:
     rng = np.random.default_rng(0)
     parts = [Figure(0.5, rng.normal(0.5, 0.05, 4000), 100, 100, 100) for _ in range(4)]
