@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from stripsight.data.datamodule import StripDataModule
 from stripsight.data.prepared import load_prepared, save_prepared
 from stripsight.decision.places import compute_heatmap
 from stripsight.errors import DataError
+from stripsight.evaluation.gradcam import compute_gradcam
+from stripsight.evaluation.localisation.agreement import measure_agreement
 from stripsight.evaluation.localisation.measure import measure_places
 from stripsight.evaluation.localisation.places import Places
 from stripsight.evaluation.localisation.tally import ClassMaps
@@ -194,3 +197,22 @@ def test_masks_while_training_make_heatmaps_point_at_defects(
     assert found[0]["pointing"].lead > 0.5
     assert found[1]["energy"].value > 1.5 * found[0]["energy"].value
     assert found[1]["dice"].value > found[0]["dice"].value - 0.05
+
+
+def test_grad_cam_agrees_with_class_maps_and_not_with_others(tiny_run: Path) -> None:
+    opened = open_run(tiny_run)
+    dataset = opened.data.datasets["test"]
+    maps = np.concatenate(
+        [
+            compute_gradcam(opened.network, batch["image"])
+            for batch in opened.data.loader_for("test")
+        ]
+    )
+    measure = partial(measure_agreement, opened.network, dataset, device=opened.device)
+    for agreement, count in zip(measure(maps), dataset.labels.sum(axis=0), strict=True):
+        assert agreement.images == count
+        assert agreement.correlation == pytest.approx(1)
+    assert all(agreement.correlation == pytest.approx(-1) for agreement in measure(-maps))
+    assert [agreement.images for agreement in measure(maps, most=1)] == [1, 1]
+    dataset.labels[:] = 0
+    assert [agreement.correlation for agreement in measure(maps)] == [None, None]
