@@ -10,8 +10,8 @@ vary as they do (the effective sample size).
   Methodology 2019): never more images than there are, and Student's t of the groups.
 - A figure of the ranking gets limits on the logit scale (for AP: Boyd, Eng and Page, ECML 2013)
   with Student's t and part of Johnson's correction for skewness (JASA 1978), which the logit leaves
-  over; never wider than those of a share of its groups, for what each positive adds lies in 0..1
-  and varies at most like a share. Where it does not vary, it is taken for such a share.
+  over. The correction ends at the limits of a share of its groups: what a positive adds lies in
+  0..1. Where a figure does not vary, it is taken for such a share.
 - A mean is put together from the limits of its parts (MOVER: Zou and Donner, Statistics in Medicine
   2008), so that a part at its extreme lends it its width.
 
@@ -87,9 +87,15 @@ class Figure:
             return _combine(self, level)
         t_of_groups = _quantile(self.groups, level)
         if self.ranked and 0 < self.value < 1:
-            widest = compute_jeffreys_interval(self.value, self.groups, level)
-            found = compute_logit_interval(self.value, self.size, t_of_groups, self.ranked.skewness)
-            return Interval(max(found.low, widest.low), min(found.high, widest.high))
+            plain = compute_logit_interval(self.value, self.size, t_of_groups, 0.0)
+            skewed = compute_logit_interval(
+                self.value, self.size, t_of_groups, self.ranked.skewness
+            )
+            share = compute_jeffreys_interval(self.value, self.groups, level)
+            return Interval(
+                min(plain.low, max(skewed.low, share.low)),
+                max(plain.high, min(skewed.high, share.high)),
+            )
         shrink = (_quantile(self.units, level) / t_of_groups) ** 2
         return compute_jeffreys_interval(self.value, self.size * shrink, level)
 
