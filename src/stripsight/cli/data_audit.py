@@ -83,6 +83,8 @@ def _build_table(report: "AuditReport") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    from stripsight.data.audit.sureness import compute_doubt, describe_expectation
+
     suspects = report.audit.suspects
     table = Table(
         title=f"{len(suspects):,} labels to review, {report.images:,} images audited",
@@ -90,11 +92,12 @@ def _build_table(report: "AuditReport") -> "Table":
         title_justify="left",
     )
     table.add_column("class")
-    for heading in ("labelled", "perhaps wrong", "perhaps missing"):
+    for heading in ("labelled", "perhaps wrong", "perhaps missing", "expect to be so"):
         table.add_column(heading, justify="right")
     for column, judged in enumerate(report.audit.classes):
         wrong = sum(1 for s in suspects if s.column == column and s.given)
         missing = sum(1 for s in suspects if s.column == column and not s.given)
-        counts = ("-", "-") if judged.why_none else (f"{wrong:,}", f"{missing:,}")
+        expected = describe_expectation(compute_doubt(suspects, column)) or "-"
+        counts = ("-", "-", "-") if judged.why_none else (f"{wrong:,}", f"{missing:,}", expected)
         table.add_row(Text(judged.name), f"{judged.positives:,}", *counts)
     return table

@@ -8,6 +8,7 @@ from typing import Any
 
 from stripsight.data.audit.confident_learning import Audit, Suspect, explain_suspect
 from stripsight.data.audit.look_alikes import describe_look_alikes, find_look_alikes
+from stripsight.data.audit.sureness import compute_doubt, describe_expectation
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.rle import decode_mask
 from stripsight.errors import ImageError
@@ -88,6 +89,7 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> 
             format_count(judged.positives),
             _count(judged.wrongly_present),
             _count(judged.wrongly_absent),
+            describe_expectation(compute_doubt(audit.suspects, column)) or "none",
             _mean(judged.thresholds[1]),
             _mean(None if judged.thresholds[0] is None else 1 - judged.thresholds[0]),
         )
@@ -98,6 +100,7 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> 
         Column("labelled images", numeric=True),
         Column("perhaps wrong", numeric=True),
         Column("perhaps missing", numeric=True),
+        Column("expect to be so", numeric=True),
         Column("mean if labelled", numeric=True),
         Column("mean if not labelled", numeric=True),
     )
@@ -111,7 +114,9 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> 
         "summary",
         "Estimate per class",
         (Table("Labels estimated to be wrong", columns, rows), *map(Note, words)),
-        lead="The means are those of the predicted probability: far apart, the class is learnt.",
+        lead="The means are those of the predicted probability: far apart, the class is learnt."
+        " What to expect is what a trial with labels made wrong on purpose found where the network"
+        " contradicts a list as plainly as this one.",
     )
 
 

@@ -14,13 +14,14 @@ from stripsight.atomic import write_atomically
 from stripsight.data.audit.confident_learning import Audit
 from stripsight.data.audit.page import build_audit_page
 from stripsight.data.audit.sheet import format_sheet
+from stripsight.data.audit.sureness import compute_doubt, warn_of_weakness
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.reviews.sheet import name_version, read_sheet
 from stripsight.errors import DataError
 from stripsight.reporting.folder import check_report_folder
 from stripsight.reporting.quantities import format_quantity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SHEET, PAGE, RECORD = "review.csv", "audit.html", "audit.json"
 
 
@@ -67,6 +68,11 @@ class AuditReport:
         notes += [
             f"{c.name}: nothing proposed; {c.why_none}" for c in self.audit.classes if c.why_none
         ]
+        weak = (
+            warn_of_weakness(c.name, self.audit.suspects, column)
+            for column, c in enumerate(self.audit.classes)
+        )
+        notes += [warning for warning in weak if warning]
         if self.confirmed:
             notes.append(
                 f"{format_quantity(self.confirmed, 'suspect')} left out: a review decided on them"
@@ -102,7 +108,10 @@ class AuditReport:
             "labelled_images": int(self.dataset.images["labelled"].sum()),
             "images_of_part": self.images_of_part,
             "notes": list(self.notes),
-            "classes": [asdict(c) for c in self.audit.classes],
+            "classes": [
+                asdict(c) | {"doubt": compute_doubt(self.audit.suspects, column)}
+                for column, c in enumerate(self.audit.classes)
+            ],
             "suspects": [
                 {
                     "image": s.image,
