@@ -98,6 +98,69 @@ def test_json_is_what_the_file_holds(tmp_path, make_odd_dataset, odd_image, caps
     assert printed == json.loads((root / "analysis" / "analysis.json").read_text())
 
 
+SHAPE = """
+dataset.content_hash dataset.name dataset.source_format defects.classes[].area[]
+defects.classes[].defects defects.classes[].height[] defects.classes[].id defects.classes[].images
+defects.classes[].tiny defects.classes[].width[] defects.damaged_masks defects.empty_masks[].class
+defects.empty_masks[].image defects.where.*[][] figures[] findings[].action findings[].details[]
+findings[].images findings[].images[] findings[].kind findings[].level findings[].number
+findings[].text findings[].title findings[].unit findings[].weight images.measures[].group
+images.measures[].images images.measures[].measure images.measures[].quantiles[]
+images.suspects[].distance images.suspects[].image_id images.suspects[].reason
+images.suspects[].strange images.unreadable.* labels.classes[].drawn.box
+labels.classes[].drawn.mask labels.classes[].drawn.presence labels.classes[].id
+labels.classes[].images labels.classes[].name labels.classes[].pos_weight
+labels.classes[].prevalence labels.classes[].title labels.clean labels.images
+labels.images_by_labels[] labels.label_sets[].classes labels.label_sets[].classes[]
+labels.label_sets[].images labels.labelled labels.pairs[].expected labels.pairs[].first
+labels.pairs[].images labels.pairs[].lift labels.pairs[].second labels.sizes[].height
+labels.sizes[].images labels.sizes[].width look_alikes.conflicts[].images[]
+look_alikes.conflicts[].labels[][] look_alikes.links[].first look_alikes.links[].kind
+look_alikes.links[].second look_alikes.links[].shift_x look_alikes.links[].shift_y
+look_alikes.links[].similarity schema_version split.balance.absent.validation[]
+split.balance.classes[].expected split.balance.classes[].found split.balance.classes[].images
+split.balance.classes[].name split.balance.classes[].part split.balance.classes[].relative
+split.balance.label_sets split.balance.largest_label_set.expected
+split.balance.largest_label_set.found split.balance.largest_label_set.images
+split.balance.largest_label_set.name split.balance.largest_label_set.part
+split.balance.largest_label_set.relative split.balance.parts.*.classes.*
+split.balance.parts.*.clean split.balance.parts.*.images split.balance.total.classes.*
+split.balance.total.clean split.balance.total.images split.by split.hash split.leaks split.name
+split.shifts split.title split_fault stripsight
+"""
+
+
+def list_paths(value, at=""):
+    """Every key of nested JSON with those above it; `[]` for an item of a list."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from list_paths(item, f"{at}.{key}" if at else key)
+    elif isinstance(value, list) and value:
+        for item in value:
+            yield from list_paths(item, f"{at}[]")
+    else:
+        yield at
+
+
+def test_the_shape_of_the_json_goes_with_its_version(tmp_path, make_odd_dataset, odd_image):
+    """Programs read it: where this fails, raise SCHEMA_VERSION and write the new shape here."""
+    images = [odd_image({1: "mask"}, seed=n % 6) for n in range(11)]
+    images += [odd_image({1: "mask", 2: "box"}, seed=0), odd_image({2: "empty"})]
+    images += [odd_image({}, look="black"), odd_image({}, look="broken"), odd_image(None)]
+    root = make_odd_dataset(tmp_path / "set", images, ["pit", "scar"])
+    words = ["data", "split", str(root), "--name", "holdout", "--by", "random"]
+    assert run_command(words) == 0
+    _, numbers, _ = analyze(root)
+    numbers["defects"]["where"] = {"*": numbers["defects"]["where"].pop("1")}
+    numbers["images"]["unreadable"] = {"*": numbers["images"]["unreadable"].popitem()[1]}
+    balance = numbers["split"]["balance"]
+    for part in [*balance["parts"].values(), balance["total"]]:
+        part["classes"] = {"*": part["classes"].popitem()[1]}
+    balance["parts"] = {"*": balance["parts"]["train"]}
+    assert numbers["schema_version"] == 2
+    assert sorted(set(list_paths(numbers))) == SHAPE.split()
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_or_two_images_of_one_class(tmp_path, make_odd_dataset, odd_image, count):
     root = make_odd_dataset(tmp_path / "set", [odd_image({1: "mask"})] * count, ["pit"])

@@ -26,7 +26,7 @@ from stripsight.data.analysis.study import Study
 from stripsight.reporting.folder import check_report_folder
 from stripsight.reporting.page import render_page
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PAGE, NUMBERS, FIGURES = "analysis.html", "analysis.json", "figures"
 
 
