@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stripsight.data.analysis.appearance import Suspect
 from stripsight.data.analysis.counts import ClassCounts
 from stripsight.data.analysis.finding import name_class
 from stripsight.data.analysis.findings import collect_findings
@@ -141,8 +142,13 @@ def test_a_class_is_called_by_its_name():
     assert name_class(count("pit", "pit")) == "pit"
 
 
+def resize(found, height, width):
+    images = found.dataset.images.assign(height=height, width=width)
+    return replace(found, dataset=replace(found.dataset, images=images))
+
+
 def test_a_wide_border_and_checker_plate(balanced):
-    whole = study(balanced)
+    whole = resize(study(balanced), 256, 1600)
     statistics = whole.statistics.copy()
     statistics["border_left"] = statistics["border_right"] = 0
     statistics["checker"] = 0.0
@@ -150,7 +156,7 @@ def test_a_wide_border_and_checker_plate(balanced):
     assert find(none, "border") is None
     assert find(none, "checker plate") is None
     statistics = statistics.copy()
-    statistics.loc[:5, "border_left"] = 10  # of 40 columns
+    statistics.loc[:5, "border_left"] = 400
     statistics.loc[:2, "checker"] = 0.5
     some = replace(whole, statistics=statistics)
     assert find(some, "border").number == "25.0 %"
@@ -158,6 +164,25 @@ def test_a_wide_border_and_checker_plate(balanced):
     border = find(some, "border")
     assert border.images == tuple(whole.statistics["id"][:6])
     assert border.details == (f"{', '.join(border.images[:3])}, and 3 more in analysis.json",)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "border"), [(200, 200, 0), (100, 1600, 0), (256, 1600, 1300)]
+)
+def test_little_steel_is_never_called_checker_plate(balanced, height, width, border):
+    """On 200x200 pixels chance and streaks repeat as a plate does."""
+    whole = resize(study(balanced), height, width)
+    statistics = whole.statistics.assign(checker=0.9, border_left=border, border_right=0)
+    assert find(replace(whole, statistics=statistics), "checker plate") is None
+
+
+@pytest.mark.parametrize(("strange", "level"), [(1, "note"), (2, "look")])
+def test_a_handful_of_strange_images_in_a_large_set_is_only_good_to_know(balanced, strange, level):
+    whole = study(balanced)
+    counts = replace(whole.counts, images=150)
+    suspects = tuple(Suspect(f"{row:03d}.jpg", "saturated", True, 0.0) for row in range(strange))
+    found = find(replace(whole, counts=counts, suspects=suspects), "suspect images")
+    assert (found.number, found.level) == (str(strange), level)
 
 
 def test_shrinking_makes_defects_tiny(make_prepared):
