@@ -22,8 +22,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from stripsight.decision.calibration import KINDS, ClassCalibration, Kind
-from stripsight.evaluation.calibration import choose_form, compare_forms, find_forms
-from stripsight.evaluation.calibration_curves import fit_curve, make_targets
+from stripsight.evaluation.calibration.choice import choose_form, compare_forms, find_forms
+from stripsight.evaluation.calibration.curves import fit_curve, make_targets
 
 Numbers = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.uint8]

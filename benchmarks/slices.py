@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from stripsight.decision.policy import CLEAN, DEFECT
-from stripsight.evaluation.cuts import Attribute
-from stripsight.evaluation.fault_rates import compare_rates, find_faults
-from stripsight.evaluation.slices import Slice, compute_slices
+from stripsight.evaluation.slices.cuts import Attribute
+from stripsight.evaluation.slices.fault_rates import compare_rates, find_faults
+from stripsight.evaluation.slices.slice import Slice, compute_slices
 
 NAMES = tuple(f"attribute {number}" for number in range(6))
 PLANTED = Attribute("planted", "", "", levels=((0.5,), ("elsewhere", "planted")))

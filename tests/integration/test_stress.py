@@ -11,15 +11,15 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stripsight.decision.document import Decisions, apply_decisions
 from stripsight.errors import EvaluationError, UsageError
-from stripsight.evaluation.attributes import build_attributes
-from stripsight.evaluation.corrupted import predict_corrupted
-from stripsight.evaluation.corruptions import CORRUPTIONS, LEVELS, Corruption, corrupt_image
 from stripsight.evaluation.fitting import Choice, fit_decisions
 from stripsight.evaluation.groups import find_groups
 from stripsight.evaluation.opened_run import OpenedRun, open_run
 from stripsight.evaluation.predictions import Predictions, predict
-from stripsight.evaluation.slices import compute_slices
-from stripsight.evaluation.stress import MACRO, OVERALL, stress_run
+from stripsight.evaluation.slices.attributes import build_attributes
+from stripsight.evaluation.slices.slice import compute_slices
+from stripsight.evaluation.stress.corrupted_images import predict_corrupted
+from stripsight.evaluation.stress.corruptions import CORRUPTIONS, LEVELS, Corruption, corrupt_image
+from stripsight.evaluation.stress.stress_test import MACRO, OVERALL, stress_run
 
 NOTHING = Corruption(
     "nothing", "nothing", "", (1, 2, 3, 4, 5), lambda image, strength, generator: image

@@ -7,15 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from stripsight.decision.policy import Codes
+from stripsight.evaluation.calibration.reliability import CalibrationQuality
 from stripsight.evaluation.fitting import FittedDecisions
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.judgement import Judgement
 from stripsight.evaluation.localisation.places import Places
 from stripsight.evaluation.opened_run import OpenedRun
 from stripsight.evaluation.predictions import Predictions
-from stripsight.evaluation.reliability import CalibrationQuality
-from stripsight.evaluation.slices import Slice
-from stripsight.evaluation.stress import StressTest
+from stripsight.evaluation.slices.slice import Slice
+from stripsight.evaluation.stress.stress_test import StressTest
 
 
 @dataclass(frozen=True)

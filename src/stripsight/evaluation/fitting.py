@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from stripsight.decision.document import Decisions, FittedOn, load_decisions
 from stripsight.errors import DecisionError
-from stripsight.evaluation.calibration import FittedCalibration, fit_calibration
+from stripsight.evaluation.calibration.choice import FittedCalibration, fit_calibration
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.policies.fitting import FittedPolicy, fit_policy
 from stripsight.evaluation.predictions import Predictions

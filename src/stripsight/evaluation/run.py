@@ -14,7 +14,7 @@ from stripsight import __version__
 from stripsight.atomic import write_atomically
 from stripsight.decision.document import apply_decisions, save_decisions
 from stripsight.errors import EvaluationError, UsageError
-from stripsight.evaluation.attributes import build_attributes
+from stripsight.evaluation.calibration.reliability import compute_quality
 from stripsight.evaluation.evaluation import CalibrationEffect, Evaluation
 from stripsight.evaluation.fitting import (
     FILE_NAME,
@@ -27,11 +27,11 @@ from stripsight.evaluation.judgement import judge
 from stripsight.evaluation.localisation.measure import measure_places
 from stripsight.evaluation.opened_run import OpenedRun, open_run
 from stripsight.evaluation.predictions import Predictions, predict, save_predictions
-from stripsight.evaluation.reliability import compute_quality
 from stripsight.evaluation.report.card import build_card
 from stripsight.evaluation.report.page import build_report
-from stripsight.evaluation.slices import compute_slices
-from stripsight.evaluation.stress import stress_run
+from stripsight.evaluation.slices.attributes import build_attributes
+from stripsight.evaluation.slices.slice import compute_slices
+from stripsight.evaluation.stress.stress_test import stress_run
 from stripsight.reporting.quantities import format_quantity
 
 PARTS = ("validation", "test")

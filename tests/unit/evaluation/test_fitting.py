@@ -10,7 +10,7 @@ import pytest
 from stripsight.decision.document import apply_decisions, save_decisions
 from stripsight.decision.policy import decide
 from stripsight.errors import DecisionError
-from stripsight.evaluation.calibration import fit_calibration
+from stripsight.evaluation.calibration.choice import fit_calibration
 from stripsight.evaluation.fitting import Choice, fit_decisions, read_choice
 from stripsight.evaluation.policies.fitting import fit_policy
 from stripsight.evaluation.predictions import Predictions

@@ -10,7 +10,7 @@ from stripsight.evaluation.report.blocks import (
     capitalise,
     write_value,
 )
-from stripsight.evaluation.slices import Slice
+from stripsight.evaluation.slices.slice import Slice
 from stripsight.reporting.page import (
     Block,
     Cell,

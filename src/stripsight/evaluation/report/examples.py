@@ -6,7 +6,7 @@ import numpy as np
 
 from stripsight.decision.policy import CLEAN, DEFECT
 from stripsight.evaluation.evaluation import Evaluation
-from stripsight.evaluation.fault_rates import Fault
+from stripsight.evaluation.slices.fault_rates import Fault
 
 
 @dataclass(frozen=True)

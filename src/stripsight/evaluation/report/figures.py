@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW
+from stripsight.evaluation.calibration.reliability import ReliabilityBin, compute_reliability
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.localisation.places import Places
 from stripsight.evaluation.operating_curves import (
@@ -16,8 +17,7 @@ from stripsight.evaluation.operating_curves import (
     find_point,
 )
 from stripsight.evaluation.policies.review_band import compute_risk_coverage
-from stripsight.evaluation.reliability import ReliabilityBin, compute_reliability
-from stripsight.evaluation.slices import Slice
+from stripsight.evaluation.slices.slice import Slice
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.colors import STEEL
 from stripsight.reporting.confusion import ClassOutcome, draw_confusion

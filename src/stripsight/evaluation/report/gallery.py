@@ -78,7 +78,11 @@ def _draw_row(
     )
     captions = ("as it is", "as labelled", f"heatmap of {name}, up to {heat.max():.2f}")
     image_id = predictions.ids[example.row]
-    side = "called clean below" if predictions.labels[example.row, example.column] else "from"
+    side = (
+        "called clean below"
+        if predictions.labels[example.row, example.column]
+        else "called defect from"
+    )
     return StripRow(
         name=image_id,
         drawings=[

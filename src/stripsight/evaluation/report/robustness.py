@@ -4,7 +4,7 @@ import numpy as np
 
 from stripsight.evaluation.operating_curves import FloatArray
 from stripsight.evaluation.report.blocks import build_figure, capitalise, write_value
-from stripsight.evaluation.stress import StressCurve, StressLevel, StressTest
+from stripsight.evaluation.stress.stress_test import StressCurve, StressLevel, StressTest
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.colors import STEEL
 from stripsight.reporting.curves import Curve, draw_curves

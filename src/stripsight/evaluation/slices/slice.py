@@ -20,9 +20,11 @@ import pandas as pd
 
 from stripsight.decision.policy import Codes
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.attributes import ATTRIBUTES
-from stripsight.evaluation.cuts import Attribute, Cut, cut_attribute
-from stripsight.evaluation.fault_rates import (
+from stripsight.evaluation.intervals import LEVEL
+from stripsight.evaluation.metrics import Labels, Scores, compute_auroc, mean_of_known
+from stripsight.evaluation.slices.attributes import ATTRIBUTES
+from stripsight.evaluation.slices.cuts import Attribute, Cut, cut_attribute
+from stripsight.evaluation.slices.fault_rates import (
     FAULTS,
     Fault,
     FaultRate,
@@ -30,8 +32,6 @@ from stripsight.evaluation.fault_rates import (
     compare_rates,
     find_faults,
 )
-from stripsight.evaluation.intervals import LEVEL
-from stripsight.evaluation.metrics import Labels, Scores, compute_auroc, mean_of_known
 from stripsight.reporting.quantities import format_quantity, format_share
 
 FEWEST_IMAGES = 10

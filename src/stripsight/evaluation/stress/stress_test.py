@@ -17,12 +17,12 @@ from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.document import Decisions, apply_decisions
 from stripsight.errors import EvaluationError, UsageError
 from stripsight.evaluation.bootstrap import BootstrapFigures, bootstrap_figures
-from stripsight.evaluation.corrupted import ReportProgress, predict_corrupted
-from stripsight.evaluation.corruptions import CORRUPTIONS, LEVELS, Corruption
 from stripsight.evaluation.differences import subtract_figures
 from stripsight.evaluation.groups import find_groups
 from stripsight.evaluation.intervals import Figure
 from stripsight.evaluation.opened_run import OpenedRun
+from stripsight.evaluation.stress.corrupted_images import ReportProgress, predict_corrupted
+from stripsight.evaluation.stress.corruptions import CORRUPTIONS, LEVELS, Corruption
 
 MACRO = ("average_precision", "auroc", "f1", "precision", "recall")
 OVERALL = ("image_escape_rate", "image_overkill_rate", "image_review_rate")

@@ -23,7 +23,7 @@ from stripsight.data.statistics.processes import measure_in_processes
 from stripsight.data.statistics.table import load_statistics, make_statistics_table
 from stripsight.data.statistics.worker import ImageFile, UnmeasuredImage, Wanted
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.cuts import Attribute
+from stripsight.evaluation.slices.cuts import Attribute
 from stripsight.reporting.quantities import format_quantity
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from stripsight.evaluation.cuts import Attribute, choose_edges, cut_attribute
+from stripsight.evaluation.slices.cuts import Attribute, choose_edges, cut_attribute
 
 BRIGHTNESS = Attribute("brightness", "brightness", "grey levels")
 DEFECTS = Attribute("defects", "", "defects", counts=True)

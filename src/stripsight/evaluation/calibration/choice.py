@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from stripsight.decision.calibration import KINDS, Calibration, ClassCalibration, Kind
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.calibration_curves import fit_curve
+from stripsight.evaluation.calibration.curves import fit_curve
+from stripsight.evaluation.calibration.reliability import compute_image_log_loss
 from stripsight.evaluation.metrics import Labels, Scores, compute_auroc
-from stripsight.evaluation.reliability import compute_image_log_loss
 from stripsight.reporting.quantities import format_number, format_quantity
 
 FEWEST: dict[Kind, int] = {"none": 0, "temperature": 10, "platt": 10, "isotonic": 100}

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from stripsight.evaluation.reliability import (
+from stripsight.evaluation.calibration.reliability import (
     assign_bins,
     compute_brier,
     compute_ece,

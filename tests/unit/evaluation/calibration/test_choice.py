@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from stripsight.decision.calibration import make_identity
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.calibration import (
+from stripsight.evaluation.calibration.choice import (
     FEWEST,
     FOLDS,
     FittedCalibration,
@@ -18,8 +18,8 @@ from stripsight.evaluation.calibration import (
     deal_folds,
     fit_calibration,
 )
-from stripsight.evaluation.calibration_curves import fit_curve
-from stripsight.evaluation.reliability import compute_log_loss
+from stripsight.evaluation.calibration.curves import fit_curve
+from stripsight.evaluation.calibration.reliability import compute_log_loss
 
 Array = Any
 

@@ -16,7 +16,7 @@ from stripsight.data.datamodule import build_generator
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.data.pooled_loader import PooledLoader
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.corruptions import LEVELS, Corruption, corrupt_image
+from stripsight.evaluation.stress.corruptions import LEVELS, Corruption, corrupt_image
 from stripsight.models.network import DefectNetwork
 
 ReportProgress = Callable[[int, int], None]

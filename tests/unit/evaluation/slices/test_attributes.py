@@ -21,8 +21,8 @@ from stripsight.data.prepared import (
 from stripsight.data.rle import decode_mask, encode_box, encode_mask
 from stripsight.data.statistics.scan import scan_dataset
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.attributes import ATTRIBUTES, build_attributes
-from stripsight.evaluation.slices import compute_slices
+from stripsight.evaluation.slices.attributes import ATTRIBUTES, build_attributes
+from stripsight.evaluation.slices.slice import compute_slices
 from stripsight.labels import ClassList
 
 HEIGHT, WIDTH = 32, 96

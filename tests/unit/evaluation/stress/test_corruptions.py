@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import fft, ndimage
 from torchvision.transforms.v2 import functional as F
 
-from stripsight.evaluation.corruptions import (
+from stripsight.evaluation.stress.corruptions import (
     CORRUPTIONS,
     LEVELS,
     Corruption,

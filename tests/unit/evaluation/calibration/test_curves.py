@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from stripsight.evaluation.calibration_curves import (
+from stripsight.evaluation.calibration.curves import (
     INTERCEPT_WIDTH,
     SLOPE_WEIGHT,
     fit_curve,

@@ -1,0 +1,1 @@
+"""Where a run is worse than elsewhere: images cut into slices by what they are like."""

@@ -1,0 +1,1 @@
+"""What a run bears of what a camera may do."""
