@@ -1,8 +1,6 @@
 """Pieces that several sections of a report are made of."""
 
 from stripsight.evaluation.evaluation import Evaluation
-from stripsight.evaluation.intervals import Figure as MeasuredFigure
-from stripsight.evaluation.report.words import write_limits, write_number
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.page import (
     Figure,
@@ -21,11 +19,6 @@ def build_tag(evaluation: Evaluation, column: int) -> Tag:
 def build_figure(title: str, plot: Plot, caption: str) -> Figure:
     """A plot under its heading."""
     return Figure(title, to_figure_picture(plot, title), caption)
-
-
-def list_cells(figure: MeasuredFigure | None) -> tuple[str, str]:
-    """Two cells: the figure, and its interval."""
-    return write_number(figure), write_limits(figure)
 
 
 def write_threshold(value: float | None) -> str:

@@ -5,10 +5,9 @@ from stripsight.evaluation.report import figures
 from stripsight.evaluation.report.blocks import (
     build_figure,
     build_tag,
-    list_cells,
     write_threshold,
 )
-from stripsight.evaluation.report.words import write_number
+from stripsight.evaluation.report.words import write_figure, write_number
 from stripsight.reporting.page import (
     Block,
     Cell,
@@ -24,19 +23,18 @@ def show_figures(evaluation: Evaluation) -> Section:
     """How well every class is ranked and called."""
     judgement = evaluation.judgement
     columns = [Column("class")] + [
-        Column(title, numeric=True)
-        for title in ("positives", "AP", "95 %", "AUROC", "95 %", "F1", "95 %")
+        Column(title, numeric=True) for title in ("positives", "AP", "AUROC", "F1")
     ]
     names = ("average_precision", "auroc", "f1")
     rows: list[tuple[Cell, ...]] = [
         (
             build_tag(evaluation, column),
             f"{row.positives:,}",
-            *(cell for name in names for cell in list_cells(row.figures[name])),
+            *(write_figure(row.figures[name]) for name in names),
         )
         for column, row in enumerate(judgement.classes)
     ]
-    rows.append(("macro", "", *(cell for n in names for cell in list_cells(judgement.macro[n]))))
+    rows.append(("macro", "", *(write_figure(judgement.macro[name]) for name in names)))
     return Section(
         "figures",
         "How good it is",
@@ -72,7 +70,6 @@ def show_decisions(evaluation: Evaluation) -> Section:
             "defect from",
             "precision",
             "recall",
-            "95 %",
             "escapes",
             "overkills",
             "reviews",
@@ -87,7 +84,7 @@ def show_decisions(evaluation: Evaluation) -> Section:
                 write_threshold(row.thresholds.clean_below),
                 write_threshold(row.thresholds.defect_from),
                 write_number(row.figures["precision"]),
-                *list_cells(recall),
+                write_figure(recall),
                 *(
                     ("\u2013", "\u2013", "\u2013")
                     if counts is None
