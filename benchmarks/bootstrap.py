@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from stripsight.evaluation.bootstrap import bootstrap_figures
+from stripsight.evaluation.intervals.bootstrap import bootstrap_figures
 
 PREVALENCES = (0.071, 0.020, 0.410, 0.064)
 

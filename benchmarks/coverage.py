@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from stripsight.evaluation.bootstrap import BootstrapFigures, bootstrap_figures
-from stripsight.evaluation.differences import subtract_figures
-from stripsight.evaluation.intervals import Figure, Interval
+from stripsight.evaluation.intervals.bootstrap import BootstrapFigures, bootstrap_figures
+from stripsight.evaluation.intervals.differences import subtract_figures
+from stripsight.evaluation.intervals.interval import Figure, Interval
 
 IMAGES = 500
 FIGURES = ("average_precision", "auroc", "f1", "precision", "recall", "overkill_rate")

@@ -32,9 +32,9 @@ def compare(
 
     say_loading()
     from stripsight.atomic import write_atomically
-    from stripsight.evaluation.compared_runs import load_compared_runs
-    from stripsight.evaluation.comparison import compare_runs
-    from stripsight.evaluation.comparison_report import conclude, list_notes, to_json
+    from stripsight.evaluation.comparison.compared_runs import load_compared_runs
+    from stripsight.evaluation.comparison.comparison import compare_runs
+    from stripsight.evaluation.comparison.report import conclude, list_notes, to_json
     from stripsight.reporting.folder import check_report_folder
 
     if out is not None:
@@ -44,7 +44,7 @@ def compare(
     comparison = compare_runs(load_compared_runs(runs, split))
     content = to_json(comparison)
     if out is not None:
-        from stripsight.evaluation.comparison_figure import draw_comparison
+        from stripsight.evaluation.comparison.figure import draw_comparison
 
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / "compare.png", draw_comparison(comparison).png)
@@ -52,7 +52,7 @@ def compare(
     if as_json:
         print_json(content)
         return
-    from stripsight.evaluation.comparison_table import build_comparison_table
+    from stripsight.evaluation.comparison.table import build_comparison_table
 
     print_table(build_comparison_table(comparison))
     for sentence in conclude(comparison):

@@ -10,9 +10,9 @@ from typing import Any
 
 from stripsight.decision.document import Decisions, apply_decisions
 from stripsight.decision.policy import ClassPolicy
-from stripsight.evaluation.bootstrap import bootstrap_figures
 from stripsight.evaluation.groups import Groups
-from stripsight.evaluation.intervals import Figure
+from stripsight.evaluation.intervals.bootstrap import bootstrap_figures
+from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.policies.outcomes import Counts, count_outcomes
 from stripsight.evaluation.predictions import Predictions
 

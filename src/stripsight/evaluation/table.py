@@ -5,7 +5,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from stripsight.evaluation.intervals import Figure
+from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.judgement import Judgement
 from stripsight.evaluation.policies.outcomes import Counts
 

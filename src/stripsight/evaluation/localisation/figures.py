@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stripsight.evaluation.differences import subtract_figures
-from stripsight.evaluation.intervals import (
+from stripsight.evaluation.intervals.differences import subtract_figures
+from stripsight.evaluation.intervals.interval import (
     Figure,
     average_figures,
     build_rank_figure,

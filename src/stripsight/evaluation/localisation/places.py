@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stripsight.evaluation.intervals import Interval
+from stripsight.evaluation.intervals.interval import Interval
 from stripsight.reporting.quantities import format_quantity
 
 SCHEMA_VERSION = 1

@@ -1,7 +1,7 @@
 """The verdict of a report: one sentence, how far to trust it, and the figures it rests on."""
 
 from stripsight.evaluation.evaluation import Evaluation
-from stripsight.evaluation.intervals import Figure, Interval
+from stripsight.evaluation.intervals.interval import Figure, Interval
 from stripsight.evaluation.report.findings import list_findings
 from stripsight.evaluation.report.words import (
     INTERVAL,

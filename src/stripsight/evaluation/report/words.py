@@ -1,6 +1,6 @@
 """Figures as the report writes them: value and interval, in per cent or as a number."""
 
-from stripsight.evaluation.intervals import Figure
+from stripsight.evaluation.intervals.interval import Figure
 from stripsight.reporting.quantities import format_share
 
 INTERVAL = "95 % interval"

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stripsight.decision.policy import CLEAN, DEFECT, UNDECIDED, Codes
-from stripsight.evaluation.intervals import compute_jeffreys_interval
+from stripsight.evaluation.intervals.interval import compute_jeffreys_interval
 from stripsight.evaluation.metrics import Labels
 
 Fault = Literal["escape", "overkill"]

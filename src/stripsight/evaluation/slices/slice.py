@@ -20,7 +20,7 @@ import pandas as pd
 
 from stripsight.decision.policy import Codes
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.intervals import LEVEL
+from stripsight.evaluation.intervals.interval import LEVEL
 from stripsight.evaluation.metrics import Labels, Scores, compute_auroc, mean_of_known
 from stripsight.evaluation.slices.attributes import ATTRIBUTES
 from stripsight.evaluation.slices.cuts import Attribute, Cut, cut_attribute

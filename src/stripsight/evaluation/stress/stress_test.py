@@ -16,10 +16,10 @@ from typing import Any
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.document import Decisions, apply_decisions
 from stripsight.errors import EvaluationError, UsageError
-from stripsight.evaluation.bootstrap import BootstrapFigures, bootstrap_figures
-from stripsight.evaluation.differences import subtract_figures
 from stripsight.evaluation.groups import find_groups
-from stripsight.evaluation.intervals import Figure
+from stripsight.evaluation.intervals.bootstrap import BootstrapFigures, bootstrap_figures
+from stripsight.evaluation.intervals.differences import subtract_figures
+from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.opened_run import OpenedRun
 from stripsight.evaluation.stress.corrupted_images import ReportProgress, predict_corrupted
 from stripsight.evaluation.stress.corruptions import CORRUPTIONS, LEVELS, Corruption

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW, UNDECIDED
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.intervals import compute_jeffreys_interval
+from stripsight.evaluation.intervals.interval import compute_jeffreys_interval
 from stripsight.evaluation.slices.cuts import Attribute
 from stripsight.evaluation.slices.fault_rates import compare_rates, find_faults, measure_share
 from stripsight.evaluation.slices.slice import Slice, compute_slices, describe_slice

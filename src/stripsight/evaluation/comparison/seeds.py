@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from stripsight.config.schema import Config
-from stripsight.evaluation.bootstrap import BootstrapFigures
-from stripsight.evaluation.compared_runs import ComparedRun
-from stripsight.evaluation.intervals import Figure, average_figures
+from stripsight.evaluation.comparison.compared_runs import ComparedRun
+from stripsight.evaluation.intervals.bootstrap import BootstrapFigures
+from stripsight.evaluation.intervals.interval import Figure, average_figures
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from scipy.special import ndtri, stdtr, stdtrit
 
-from stripsight.evaluation.intervals import LEVEL, Figure, Interval, correlate_draws
+from stripsight.evaluation.intervals.interval import LEVEL, Figure, Interval, correlate_draws
 
 _MANY = 1e9  # degrees of freedom: Student's t is the normal distribution
 

@@ -13,13 +13,8 @@ import numpy as np
 from scipy.special import bdtr
 
 from stripsight.decision.policy import CLEAN, DEFECT, UNDECIDED, Codes
-from stripsight.evaluation.bootstrap import CLASS_FIGURES, BootstrapFigures, bootstrap_figures
-from stripsight.evaluation.compared_runs import ComparedRuns
-from stripsight.evaluation.differences import Difference, subtract_figures
-from stripsight.evaluation.groups import Groups
-from stripsight.evaluation.intervals import LEVEL
-from stripsight.evaluation.metrics import Labels
-from stripsight.evaluation.seeds import (
+from stripsight.evaluation.comparison.compared_runs import ComparedRuns
+from stripsight.evaluation.comparison.seeds import (
     Configuration,
     SeedFigure,
     average_seeds,
@@ -27,7 +22,16 @@ from stripsight.evaluation.seeds import (
     have_same_classes,
     pool_spread,
 )
-from stripsight.evaluation.weighted_figures import OVERALL_FIGURES
+from stripsight.evaluation.groups import Groups
+from stripsight.evaluation.intervals.bootstrap import (
+    CLASS_FIGURES,
+    BootstrapFigures,
+    bootstrap_figures,
+)
+from stripsight.evaluation.intervals.differences import Difference, subtract_figures
+from stripsight.evaluation.intervals.interval import LEVEL
+from stripsight.evaluation.intervals.weighted_figures import OVERALL_FIGURES
+from stripsight.evaluation.metrics import Labels
 
 VERDICT_FIGURE = "average_precision"
 """Its macro mean decides."""

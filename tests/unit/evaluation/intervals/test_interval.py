@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from stripsight.evaluation.intervals import (
+from stripsight.evaluation.intervals.interval import (
     Figure,
     average_figures,
     build_rank_figure,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW, UNDECIDED, Codes
-from stripsight.evaluation.intervals import FloatArray
+from stripsight.evaluation.intervals.interval import FloatArray
 from stripsight.evaluation.metrics import Labels, Scores
 
 RANK_FIGURES = ("average_precision", "auroc")

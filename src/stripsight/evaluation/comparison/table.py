@@ -4,14 +4,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from stripsight.evaluation.comparison import Comparison
-from stripsight.evaluation.comparison_report import (
+from stripsight.evaluation.comparison.comparison import Comparison
+from stripsight.evaluation.comparison.report import (
     DRAWN,
     TITLES,
     format_difference,
     format_interval,
 )
-from stripsight.evaluation.seeds import SeedFigure
+from stripsight.evaluation.comparison.seeds import SeedFigure
 
 
 def build_comparison_table(comparison: Comparison) -> Table:

@@ -1,14 +1,14 @@
 """A comparison as a picture: every difference from the first with its interval."""
 
-from stripsight.evaluation.comparison import Comparison
-from stripsight.evaluation.comparison_report import (
+from stripsight.evaluation.comparison.comparison import Comparison
+from stripsight.evaluation.comparison.report import (
     DRAWN,
     TITLES,
     format_difference,
     format_interval,
 )
-from stripsight.evaluation.differences import Difference
-from stripsight.evaluation.seeds import SeedFigure
+from stripsight.evaluation.comparison.seeds import SeedFigure
+from stripsight.evaluation.intervals.differences import Difference
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.frame import Axis
 from stripsight.reporting.intervals import IntervalRow, draw_intervals

@@ -14,15 +14,14 @@ import numpy.typing as npt
 
 from stripsight.decision.policy import Codes, judge_images
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.intervals import (
+from stripsight.evaluation.intervals.interval import (
     Figure,
     FloatArray,
     average_figures,
     build_rank_figure,
     build_share,
 )
-from stripsight.evaluation.metrics import Labels, Scores
-from stripsight.evaluation.weighted_figures import (
+from stripsight.evaluation.intervals.weighted_figures import (
     CALL_FIGURES,
     OVERALL_FIGURES,
     RANK_FIGURES,
@@ -31,6 +30,7 @@ from stripsight.evaluation.weighted_figures import (
     count_images,
     rank_class,
 )
+from stripsight.evaluation.metrics import Labels, Scores
 
 CLASS_FIGURES = (*RANK_FIGURES, *CALL_FIGURES)
 """Of each class, and as their mean over the classes that have one."""

@@ -16,8 +16,12 @@ from sklearn.metrics import (
 
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW, UNDECIDED
 from stripsight.errors import EvaluationError
-from stripsight.evaluation.bootstrap import CLASS_FIGURES, BootstrapFigures, bootstrap_figures
-from stripsight.evaluation.weighted_figures import compute_rank_figures, rank_class
+from stripsight.evaluation.intervals.bootstrap import (
+    CLASS_FIGURES,
+    BootstrapFigures,
+    bootstrap_figures,
+)
+from stripsight.evaluation.intervals.weighted_figures import compute_rank_figures, rank_class
 
 
 def make_set(

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stripsight.evaluation.comparison import adjust_p_values, compute_mcnemar
-from stripsight.evaluation.differences import subtract_figures
-from stripsight.evaluation.intervals import Figure, build_share
-from stripsight.evaluation.seeds import average_seeds, pool_spread
+from stripsight.evaluation.comparison.comparison import adjust_p_values, compute_mcnemar
+from stripsight.evaluation.comparison.seeds import average_seeds, pool_spread
+from stripsight.evaluation.intervals.differences import subtract_figures
+from stripsight.evaluation.intervals.interval import Figure, build_share
 
 WEIGHTS = np.random.default_rng(0).standard_exponential((40, 4000))
 

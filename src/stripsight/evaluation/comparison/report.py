@@ -6,16 +6,16 @@ everything else is "not shown", never "equal".
 
 from typing import Any
 
-from stripsight.evaluation.bootstrap import CLASS_FIGURES
-from stripsight.evaluation.comparison import (
+from stripsight.evaluation.comparison.comparison import (
     SIGNIFICANT,
     VERDICT_FIGURE,
     Comparison,
     Contrast,
 )
-from stripsight.evaluation.differences import Difference
-from stripsight.evaluation.intervals import Interval
-from stripsight.evaluation.seeds import Configuration, SeedFigure
+from stripsight.evaluation.comparison.seeds import Configuration, SeedFigure
+from stripsight.evaluation.intervals.bootstrap import CLASS_FIGURES
+from stripsight.evaluation.intervals.differences import Difference
+from stripsight.evaluation.intervals.interval import Interval
 from stripsight.reporting.quantities import format_quantity
 
 SCHEMA_VERSION = 1
