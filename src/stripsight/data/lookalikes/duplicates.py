@@ -17,8 +17,9 @@ import pandas as pd
 from stripsight.data.lookalikes.comparison import compare_images
 from stripsight.data.lookalikes.fingerprint import Fingerprint
 from stripsight.data.lookalikes.links import IDENTICAL, Link
-from stripsight.data.lookalikes.matching import Candidate, find_candidates
+from stripsight.data.lookalikes.matching import find_candidates
 from stripsight.data.lookalikes.sketch import correlate_sketches
+from stripsight.data.lookalikes.voting import Candidate
 from stripsight.data.prepared import PreparedDataset
 from stripsight.imaging import GreyImage, read_grey
 
@@ -89,10 +90,8 @@ def _sort_out(fingerprints: Sequence[Fingerprint], workers: int) -> list[Candida
         agreement = correlate_sketches(first, second, candidate.shift_x, candidate.shift_y)
         return agreement is None or agreement >= _LEAST_AGREEMENT
 
-    candidates = find_candidates(fingerprints, workers=workers)
-    with ThreadPoolExecutor(workers) as pool:
-        kept = pool.map(agree, candidates)
-        return [candidate for candidate, keep in zip(candidates, kept, strict=True) if keep]
+    # In this thread: so small arrays hold the interpreter's lock most of the time.
+    return [c for c in find_candidates(fingerprints, workers=workers) if agree(c)]
 
 
 def _compare_all(

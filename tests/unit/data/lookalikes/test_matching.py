@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripsight.data.lookalikes import matching
+from stripsight.data.lookalikes import matching, shared_points, voting
 from stripsight.data.lookalikes.fingerprint import Fingerprint
 
 
@@ -116,6 +116,7 @@ def test_the_number_of_threads_and_of_images_at_once_change_nothing(monkeypatch)
     monkeypatch.setattr(matching, "_IMAGES_AT_ONCE", 3)
     monkeypatch.setattr(matching, "_PAIRS_AT_ONCE", 1)
     monkeypatch.setattr(matching, "_POINTS_AT_ONCE", 7)
+    monkeypatch.setattr(voting, "_AT_ONCE", 1)
     assert matching.find_candidates(fingerprints, workers=3) == found
 
 
@@ -134,10 +135,9 @@ def test_share_matched_against_point_by_point(seed):
         [
             b
             for b in range(12)
-            if max(abs(first.points[a] - np.array([x, y]) - second.points[b]))
-            <= matching._TOLERANCE
+            if max(abs(first.points[a] - np.array([x, y]) - second.points[b])) <= voting.TOLERANCE
             and np.bitwise_count(first.descriptors[a] ^ second.descriptors[b]).sum()
-            <= matching._MOST_DIFFERENT_AT_PLACE
+            <= shared_points._MOST_DIFFERENT_BITS
         ]
         for a in range(12)
     ]
@@ -147,9 +147,47 @@ def test_share_matched_against_point_by_point(seed):
         sum(((p >= box.min(axis=0)) & (p <= box.max(axis=0))).all() for p in points)
         for points, box in ((moved, second.points), (second.points, moved))
     ]
-    images = matching._lay_out([first, make_fingerprints(rng, 1, points=20)[0], second])
-    (share,) = matching._share_matched(images, [matching.Candidate(0, 2, x, y, 3)])
+    images = shared_points.lay_out([first, make_fingerprints(rng, 1, points=20)[0], second])
+    (share,) = shared_points.share_matched(images, [voting.Candidate(0, 2, x, y, 3)])
     assert share == matched / max(1, min(there))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    groups=st.lists(
+        st.lists(st.tuples(st.integers(-30, 30), st.integers(-8, 8)), min_size=1, max_size=20),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_votes_against_one_group_after_the_other(groups):
+    """The displacement that most agree on, then of what is left, at most four times."""
+    position, image, first, second = [(0, 0)], [0], [], []
+    for number, group in enumerate(groups, start=1):
+        for x, y in group:
+            first.append(0)
+            second.append(len(position))
+            position.append((-x, -y))
+            image.append(number)
+    expected = []
+    for number, group in enumerate(groups, start=1):
+        left = list(group)
+        for _ in range(4):
+            near = [
+                [m for m in left if max(abs(m[0] - x), abs(m[1] - y)) <= voting.TOLERANCE]
+                for x, y in left
+            ]
+            best = max(near, key=len, default=[])
+            if len(best) < voting.LEAST_MATCHES:
+                break
+            x, y = np.rint(np.mean(best, axis=0)).astype(int).tolist()
+            expected.append(voting.Candidate(0, number, x, y, len(best)))
+            for match in best:
+                left.remove(match)
+    found = voting.count_votes(
+        np.array(image, np.int32), np.array(position, np.int16), np.array(first), np.array(second)
+    )
+    assert found == expected
 
 
 def test_nothing_to_match():
