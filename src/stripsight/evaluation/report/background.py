@@ -3,23 +3,25 @@
 from collections.abc import Sequence
 
 from stripsight.evaluation.evaluation import Evaluation
-from stripsight.evaluation.report import figures
 from stripsight.evaluation.report.blocks import (
     build_figure,
 )
+from stripsight.evaluation.report.learning_curves import draw_training
 from stripsight.reporting.page import (
     Details,
     Fact,
     FigureGrid,
+    Note,
     Section,
 )
 
 
-def show_training(evaluation: Evaluation) -> Section | None:
-    """How it was learnt; None without a log."""
-    plots = figures.draw_training(evaluation.opened.folder / "metrics.csv")
+def show_training(evaluation: Evaluation) -> Section:
+    """How it was learnt."""
+    plots = draw_training(evaluation.opened.folder / "metrics.csv")
     if plots is None:
-        return None
+        note = Note("No curves: metrics.csv is missing or tells of fewer than two epochs.")
+        return Section("training", "How it was trained", [note])
     losses, precision = plots
     return Section(
         "training",

@@ -33,6 +33,18 @@ def write_value(value: float | None) -> str:
     return "\u2013" if value is None else f"{value:.4f}"
 
 
+def write_note(evaluation: Evaluation, note: str) -> str:
+    """A note as a sentence; a class's name at its head stays as it is."""
+    names = evaluation.opened.data.classes.names
+    named = note.startswith(tuple(f"{name}{mark}" for name in names for mark in ":,"))
+    return end_sentence(note if named else capitalise(note))
+
+
+def end_sentence(text: str) -> str:
+    """With a full stop."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def capitalise(text: str) -> str:
     """The first letter large, the others as they are."""
     return text[:1].upper() + text[1:]

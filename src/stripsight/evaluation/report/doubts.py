@@ -8,6 +8,7 @@ from stripsight.evaluation.report.blocks import (
     build_figure,
     build_tag,
     capitalise,
+    end_sentence,
     write_value,
 )
 from stripsight.evaluation.slices.slice import Slice
@@ -23,6 +24,7 @@ from stripsight.reporting.page import (
 from stripsight.reporting.quantities import format_share
 
 _MOST_DRAWN = 8
+_MOST_LISTED = 12
 
 
 def show_calibration(evaluation: Evaluation) -> Section:
@@ -55,7 +57,9 @@ def show_calibration(evaluation: Evaluation) -> Section:
         )
     plots = [
         build_figure(
-            fit.name, figures.draw_class_reliability(evaluation, column), capitalise(fit.reason)
+            fit.name,
+            figures.draw_class_reliability(evaluation, column),
+            end_sentence(capitalise(fit.reason)),
         )
         for column, fit in enumerate(fits)
     ]
@@ -90,7 +94,7 @@ def show_slices(evaluation: Evaluation) -> Section:
                     )
                 ]
             ),
-            _tabulate_slices(slices),
+            _tabulate_slices(slices[:_MOST_LISTED]),
         ]
     return Section(
         "slices",
@@ -120,4 +124,4 @@ def _tabulate_slices(slices: Sequence[Slice]) -> Table:
                     write_value(part.rest_auroc),
                 )
             )
-    return Table("Every slice, the worst first", columns, rows)
+    return Table("The worst first; all of them are in metrics.json", columns, rows)

@@ -1,10 +1,8 @@
 """The plots of a report, one class at a time or all classes in one frame."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW
 from stripsight.evaluation.calibration.reliability import ReliabilityBin, compute_reliability
@@ -42,11 +40,13 @@ def draw_precision_recall(evaluation: Evaluation) -> Plot:
         curve = _compute_curve(evaluation, column)
         at = _find_chosen(evaluation, column)
         figure = row.figures["average_precision"]
+        # Past the last positive only overkills are added: a drop that tells nothing.
+        end = max(int((curve.recall < 1).sum()), 0 if at is None else at) + 1
         curves.append(
             Curve(
                 label=row.name,
-                x=_thin(np.append(0.0, curve.recall)),
-                y=_thin(np.append(curve.precision[0], curve.precision)),
+                x=_thin(np.append(0.0, curve.recall[:end])),
+                y=_thin(np.append(curve.precision[0], curve.precision[:end])),
                 color=evaluation.opened.data.classes.color(column),
                 value=f"AP {figure.value:.3f}" if figure else "no positives",
                 point=None if at is None else (float(curve.recall[at]), float(curve.precision[at])),
@@ -75,14 +75,14 @@ def draw_roc(evaluation: Evaluation) -> Plot:
                 x=_thin(np.append(0.0, rates[0])),
                 y=_thin(np.append(0.0, rates[1])),
                 color=evaluation.opened.data.classes.color(column),
-                value=f"AUROC {figure.value:.3f}" if figure else "no positives",
+                value=f"AUROC {figure.value:.3f}" if figure else "no AUROC",
                 point=None if at is None else (float(rates[0][at]), float(rates[1][at])),
             )
         )
     return draw_curves(
         curves,
-        Axis("clean images called defective", _SHARE, "share"),
-        Axis("defects found", _SHARE, "share"),
+        Axis("images without it called", _SHARE, "share"),
+        Axis("images with it found", _SHARE, "share"),
         references=[Reference("chance", (0.0, 0.0), (1.0, 1.0))],
         point="where it decides",
     )
@@ -96,9 +96,12 @@ def draw_threshold_scan(evaluation: Evaluation, column: int) -> Plot | None:
         return None
     scores = evaluation.fitted.probabilities[:, column]
     curve = compute_operating_curve(scores, labels)
-    grid = np.linspace(0, 1, _MOST_POINTS + 1)
-    at = [find_point(curve, threshold) for threshold in grid]
     chosen = evaluation.judgement.classes[column].thresholds
+    # With the chosen threshold among them, its ring and value are exact.
+    grid = np.linspace(0, 1, _MOST_POINTS + 1)
+    if chosen.defect_from is not None and chosen.defect_from <= 1:
+        grid = np.union1d(grid, [chosen.defect_from])
+    at = [find_point(curve, threshold) for threshold in grid]
 
     def read(values: FloatArray, beyond: float) -> FloatArray:
         return np.array([beyond if i is None else values[i] for i in at])
@@ -135,8 +138,8 @@ def draw_class_reliability(evaluation: Evaluation, column: int) -> Plot:
     )
 
 
-def draw_outcomes(evaluation: Evaluation) -> Plot:
-    """What every decided class's calls came to."""
+def draw_outcomes(evaluation: Evaluation) -> Plot | None:
+    """What every decided class's calls came to; None where none is decided."""
     outcomes = []
     for column, row in enumerate(evaluation.judgement.classes):
         if row.counts is None:
@@ -155,17 +158,19 @@ def draw_outcomes(evaluation: Evaluation) -> Plot:
                 color=evaluation.opened.data.classes.color(column),
             )
         )
-    return draw_confusion(outcomes)
+    return draw_confusion(outcomes) if outcomes else None
 
 
-def draw_risk_coverage(evaluation: Evaluation) -> Plot:
-    """Wrong verdicts among the images that no person sees, as more go to a person."""
+def draw_risk_coverage(evaluation: Evaluation) -> Plot | None:
+    """Wrong verdicts among the images that no person sees; None where no verdict is wrong."""
     thresholds = tuple(c.defect_from for c in evaluation.fitted.decisions.policy.classes)
     curve = compute_risk_coverage(
         evaluation.probabilities, evaluation.predictions.labels, thresholds
     )
+    if not curve.risk.any():
+        return None
     reviewed = 1 - curve.coverage
-    highest = max(0.01, float(curve.risk.max(initial=0.0)) * 1.1)
+    highest = float(max(curve.escapes.max(), curve.overkills.max())) * 1.1
     return draw_curves(
         [
             Curve("escapes", _thin(reviewed), _thin(curve.escapes), FAULT),
@@ -220,49 +225,6 @@ def draw_place_leads(places: Places) -> Plot:
         if (found := places.macro.get(name)) is not None
     ]
     return draw_intervals(rows, Axis("lead"), reference=0.0, reference_label="a guess")
-
-
-def draw_training(metrics: Path) -> tuple[Plot, Plot] | None:
-    """Losses and validation AP by epoch from `metrics.csv`; None where it is not there."""
-    try:
-        log = pd.read_csv(metrics)
-        epochs = log["epoch"].to_numpy(dtype=np.float64)
-        losses = {
-            "training": log["train/loss"].to_numpy(dtype=np.float64),
-            "validation": log["val/loss"].to_numpy(dtype=np.float64),
-        }
-        precision = log["val/macro_ap"].to_numpy(dtype=np.float64)
-    except (OSError, ValueError, LookupError):
-        return None
-    if len(epochs) < 2:
-        return None
-    across = Axis("epoch", (float(epochs[0]), float(epochs[-1])))
-    best = int(np.argmax(precision))
-    return (
-        draw_curves(
-            [
-                Curve(name, epochs, values, color)
-                for (name, values), color in zip(losses.items(), (STEEL, FAULT), strict=True)
-            ],
-            across,
-            Axis("loss", (0.0, max(float(np.nanmax(v)) for v in losses.values()) * 1.05)),
-        ),
-        draw_curves(
-            [
-                Curve(
-                    "validation",
-                    epochs,
-                    precision,
-                    STEEL,
-                    value=f"best {precision[best]:.3f}",
-                    point=(float(epochs[best]), float(precision[best])),
-                )
-            ],
-            across,
-            Axis("macro average precision", _SHARE),
-            point="the epoch that was kept",
-        ),
-    )
 
 
 def _compute_curve(evaluation: Evaluation, column: int) -> OperatingCurve:

@@ -2,14 +2,21 @@
 
 from collections.abc import Iterator
 
+from stripsight.data.lookalikes.links import load_links
 from stripsight.evaluation.evaluation import Evaluation
-from stripsight.evaluation.report.words import write_share, write_share_limits
+from stripsight.evaluation.report.blocks import write_note
+from stripsight.evaluation.report.words import write_figure, write_share, write_share_limits
 from stripsight.reporting.page import Block, Note, Notice, Notices, Section
 from stripsight.reporting.quantities import format_quantity, format_share
 
 FEW_POSITIVES = 30
 """Of fewer a class's figures say little: 27 found of 30 is a recall of 0.76 to 0.97."""
-_WEAK_RECALL = 0.8
+VERY_FEW_POSITIVES = 10
+"""Of fewer they say next to nothing: 9 found of 9 is a recall of 0.76 to 1."""
+_MOST_ESCAPES = 0.2
+_MOST_OVERKILLS = 0.2
+_SURELY_BAD = 0.5
+_CHANCE = 0.5  # an AUROC
 _MISCALIBRATED = 0.05
 _ORDER = {"serious": 0, "look": 1, "note": 2}
 
@@ -22,10 +29,16 @@ def list_findings(evaluation: Evaluation) -> tuple[Notice, ...]:
         *_find_undecided(evaluation),
         *_find_unkept_promises(evaluation),
         *_find_own_images(evaluation),
-        *_find_weak_classes(evaluation),
+        *_find_unsearched_lookalikes(evaluation),
+        *_find_escapes(evaluation),
+        *_find_overkills(evaluation),
+        *_find_chance(evaluation),
         *_find_worst_slice(evaluation),
         *_find_miscalibration(evaluation),
+        *_find_unjudged(evaluation),
         *_find_few_positives(evaluation),
+        *_find_no_clean_image(evaluation),
+        *_find_blind_maps(evaluation),
     ]
     return tuple(sorted(found, key=lambda notice: _ORDER[notice.level]))
 
@@ -36,7 +49,7 @@ def show_findings(evaluation: Evaluation) -> Section:
     blocks: list[Block] = (
         [Notices(findings)] if findings else [Note("Nothing stands out: no finding of any kind.")]
     )
-    blocks += [Note(note) for note in evaluation.judgement.notes]
+    blocks += [Note(write_note(evaluation, note)) for note in evaluation.judgement.notes]
     return Section("findings", "Findings", blocks, "The most serious first.")
 
 
@@ -110,22 +123,75 @@ def _find_own_images(evaluation: Evaluation) -> Iterator[Notice]:
         )
 
 
-def _find_weak_classes(evaluation: Evaluation) -> Iterator[Notice]:
-    for row in evaluation.judgement.classes:
-        recall = row.figures["recall"]
-        if recall is None or row.counts is None or row.collapsed or recall.value >= _WEAK_RECALL:
-            continue
-        if row.counts.escapes / row.positives < 1 - _WEAK_RECALL:
-            continue  # handed to a person, not lost
+def _find_unsearched_lookalikes(evaluation: Evaluation) -> Iterator[Notice]:
+    if load_links(evaluation.opened.data.prepared) is None:
         yield Notice(
             "look",
+            "Look-alikes were not searched",
+            "?",
+            "groups cross the split",
+            "Only identical files were kept on one side. If frames of one piece of steel lie in"
+            " training and here, every figure looks better than the model is.",
+            "Search them with stripsight data duplicates, and evaluate again.",
+        )
+
+
+def _find_escapes(evaluation: Evaluation) -> Iterator[Notice]:
+    for row in evaluation.judgement.classes:
+        rate = row.figures["escape_rate"]
+        if rate is None or row.counts is None or row.collapsed or rate.value <= _MOST_ESCAPES:
+            continue
+        yield Notice(
+            "serious" if rate.interval.low > _SURELY_BAD else "look",
             f"{row.name} escapes often",
-            write_share(row.figures["escape_rate"]),
+            write_share(rate),
             "of its images",
             f"{row.counts.escapes:,} of {row.positives:,} are called clean of it (95 % interval"
-            f" {write_share_limits(row.figures['escape_rate'])}).",
+            f" {write_share_limits(rate)}).",
             "Look at its escapes below; lower its threshold with stripsight decide, or label more"
             " of it.",
+        )
+
+
+def _find_overkills(evaluation: Evaluation) -> Iterator[Notice]:
+    judgement = evaluation.judgement
+    found = [("Clean images", judgement.overall["image_overkill_rate"], judgement.counts)]
+    if found[0][1] is None:  # no clean image, so of each class the images without it
+        found = [
+            (f"Images without {row.name}", row.figures["overkill_rate"], row.counts)
+            for row in judgement.classes
+            if row.counts is not None
+        ]
+    for what, rate, counts in found:
+        if rate is None or counts is None or rate.value <= _MOST_OVERKILLS:
+            continue
+        yield Notice(
+            "serious" if rate.interval.low > _SURELY_BAD else "look",
+            f"{what} are often called defective",
+            write_share(rate),
+            "of them",
+            f"{counts.overkills:,} of {counts.negatives:,} (95 % interval"
+            f" {write_share_limits(rate)}).",
+            "Name a price of overkills or a share of reviews with stripsight decide, or train on"
+            " more images like them.",
+        )
+
+
+def _find_chance(evaluation: Evaluation) -> Iterator[Notice]:
+    classes = evaluation.judgement.classes
+    found = [
+        f"{row.name} {write_figure(figure)}"
+        for row in classes
+        if (figure := row.figures["auroc"]) is not None and figure.interval.low <= _CHANCE
+    ]
+    if found:
+        yield Notice(
+            "look",
+            "Not shown to rank better than chance",
+            f"{len(found):,}",
+            f"of {format_quantity(len(classes), 'class', 'classes')}",
+            f"The interval of the AUROC reaches {_CHANCE}, which is a coin's: {', '.join(found)}.",
+            "Train longer, or judge on more images of these classes.",
         )
 
 
@@ -141,8 +207,8 @@ def _find_worst_slice(evaluation: Evaluation) -> Iterator[Notice]:
             format_share(rate.rate),
             f"against {format_share(rate.rest_rate)} elsewhere",
             f"{rate.wrong:,} of {rate.images:,} images here, {rate.rest_wrong:,} of"
-            f" {rate.rest_images:,} elsewhere; worse by at least"
-            f" {format_share(part.evidence or 0.0)}, all slices that were looked at counted.",
+            f" {rate.rest_images:,} elsewhere; worse by at least {100 * rate.least_gap:.1f} points"
+            " at 95 % confidence, with all slices that were looked at counted.",
             "Look at what these images have in common; label more of them.",
         )
 
@@ -167,13 +233,55 @@ def _find_miscalibration(evaluation: Evaluation) -> Iterator[Notice]:
 def _find_few_positives(evaluation: Evaluation) -> Iterator[Notice]:
     few = [r for r in evaluation.judgement.classes if 0 < r.positives < FEW_POSITIVES]
     if few:
+        rarest = min(r.positives for r in few)
         yield Notice(
-            "note",
+            "look" if rarest < VERY_FEW_POSITIVES else "note",
             "Few images to judge on",
-            f"{min(r.positives for r in few):,}",
+            f"{rarest:,}",
             "images of the rarest",
             f"{format_quantity(len(few), 'class has', 'classes have')} fewer than {FEW_POSITIVES}"
             f" images here ({', '.join(f'{r.name} {r.positives}' for r in few)}): their figures"
             " say little, and their intervals how little.",
             "Judge on more images before anything rests on these classes.",
+        )
+
+
+def _find_unjudged(evaluation: Evaluation) -> Iterator[Notice]:
+    for row in evaluation.judgement.classes:
+        if row.positives == 0 and row.thresholds.decided:
+            yield Notice(
+                "look",
+                f"{row.name} was not judged",
+                "0",
+                f"images of {evaluation.part} show it",
+                "Whether it is found is not known: it has no AP, no recall and no escape rate, and"
+                " means over the classes leave it out.",
+                "Add images of it, or make a split that spreads it.",
+            )
+
+
+def _find_no_clean_image(evaluation: Evaluation) -> Iterator[Notice]:
+    if evaluation.judgement.counts.negatives == 0:
+        yield Notice(
+            "note",
+            "No clean image to judge on",
+            "0",
+            f"clean images of {evaluation.part}",
+            "Every image shows a defect, so how often clean steel would be called defective is not"
+            " known.",
+            "Add images without a defect before this stands beside a line.",
+        )
+
+
+def _find_blind_maps(evaluation: Evaluation) -> Iterator[Notice]:
+    found = evaluation.places.macro
+    if found and all(measure.lead_interval.low <= 0 for measure in found.values()):
+        yield Notice(
+            "note",
+            "Heatmaps are not shown to point better than a guess",
+            "0",
+            f"of {format_quantity(len(found), 'measure')} ahead",
+            "Whoever points where such defects usually lie may point as well.",
+            "Do not show heatmaps as the place of a defect; train with loss.localisation_weight"
+            " where there are masks.",
         )

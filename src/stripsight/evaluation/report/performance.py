@@ -103,22 +103,8 @@ def show_decisions(evaluation: Evaluation) -> Section:
     ]
     blocks: list[Block] = [
         Table(f"Decisions by {judgement.policy}", columns, rows),
-        FigureGrid(
-            [
-                build_figure(
-                    "What became of the images",
-                    figures.draw_outcomes(evaluation),
-                    "An escape is a defect called clean, an overkill a clean one called defect.",
-                ),
-                build_figure(
-                    "What a person could take over",
-                    figures.draw_risk_coverage(evaluation),
-                    "Wrong verdicts among the images that are not reviewed, if the least sure ones"
-                    " go to a person.",
-                ),
-            ]
-        ),
-        FigureGrid(scans, "Other thresholds, on validation", dense=True),
+        *_show_outcomes(evaluation),
+        *([FigureGrid(scans, "Other thresholds, on validation", dense=True)] if scans else []),
         Note(
             "Thresholds are on calibrated probabilities. stripsight decide chooses others without"
             " training again: for a price of escapes and overkills, a promised recall, or a share"
@@ -128,3 +114,31 @@ def show_decisions(evaluation: Evaluation) -> Section:
     return Section(
         "decisions", "What it decides", blocks, "Fitted on validation, counted on what is judged."
     )
+
+
+def _show_outcomes(evaluation: Evaluation) -> list[Block]:
+    outcomes, risk = figures.draw_outcomes(evaluation), figures.draw_risk_coverage(evaluation)
+    if outcomes is None:
+        return [Note("No class has a threshold, so nothing is decided.")]
+    shown = [
+        build_figure(
+            "What became of the images",
+            outcomes,
+            "An escape is a defect called clean, an overkill a class called that is not there.",
+        )
+    ]
+    if risk is None:
+        nothing_wrong = (
+            "No image is called clean that shows a defect, or defective that shows none: there is"
+            " no such verdict that a person could set right."
+        )
+        return [FigureGrid(shown), Note(nothing_wrong)]
+    shown.append(
+        build_figure(
+            "What a person could take over",
+            risk,
+            "Wrong verdicts on whole images among those that are not reviewed, if the least sure"
+            " ones go to a person.",
+        )
+    )
+    return [FigureGrid(shown)]

@@ -6,7 +6,7 @@ from stripsight.evaluation.report import figures
 from stripsight.evaluation.report.blocks import (
     build_figure,
     build_tag,
-    capitalise,
+    write_note,
 )
 from stripsight.reporting.page import (
     Block,
@@ -58,7 +58,7 @@ def show_places(evaluation: Evaluation) -> Section:
                 " validation."
             ),
         ]
-    blocks += [Note(capitalise(note)) for note in places.notes]
+    blocks += [Note(write_note(evaluation, note)) for note in places.notes]
     return Section(
         "places",
         "Where it sees them",

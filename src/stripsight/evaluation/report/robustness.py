@@ -19,7 +19,7 @@ _RECALL_COLOR = "#b3261e"
 
 def show_stress(stress: StressTest) -> Section:
     """Every corruption as a plot, and from which strength on the figures fall."""
-    columns = [Column("corruption"), Column("AP falls from")] + [
+    columns = [Column("corruption"), Column("AP surely falls from")] + [
         Column(title, numeric=True) for title in ("macro AP as it is", "at the strongest", "recall")
     ]
     rows: list[tuple[Cell, ...]] = []
@@ -29,7 +29,7 @@ def show_stress(stress: StressTest) -> Section:
         rows.append(
             (
                 capitalise(curve.title),
-                "never" if fall is None else f"{_strength(fall)} {curve.unit}",
+                "not shown" if fall is None else f"{_strength(fall)} {curve.unit}",
                 write_value(_value(first, _MONITOR)),
                 write_value(_value(last, _MONITOR)),
                 write_value(_value(last, _RECALL)),
