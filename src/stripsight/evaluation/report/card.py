@@ -27,7 +27,7 @@ def _write(evaluation: Evaluation, version: str) -> Iterator[str]:
     height, width = opened.data.image_size
     yield f"# Model card: {_escape(opened.folder.resolve().name)}"
     yield ""
-    yield f"**{verdict.word}.** {write_sentence(evaluation)} {verdict.text}"
+    yield f"**{verdict.word}.** {write_sentence(evaluation)} {_escape(verdict.text)}"
     yield ""
     yield "## Model"
     yield ""
@@ -115,6 +115,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _escape(text: str) -> str:
     """Names from a data set must not become Markdown or HTML."""
-    for character in "\\`*_[]<>|#":
+    for character in "\\`*_[]<>|#~&":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())

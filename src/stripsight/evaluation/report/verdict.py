@@ -44,19 +44,29 @@ def write_sentence(evaluation: Evaluation) -> str:
     escapes, defects = sum(c.escapes for c in decided), sum(c.positives for c in decided)
     images = judgement.counts
     where = f"On {format_quantity(judgement.images, 'image')} of {judgement.part}"
+    if not decided:
+        return f"{where}, nothing is decided: no class has a threshold."
     parts = [f"{escapes:,} of {format_quantity(defects, 'defect')} escape"]
+    if not defects:
+        parts = ["there is no defect that could escape"]
+    undecided = sum(row.positives for row in judgement.classes) - defects
+    if undecided:
+        parts.append(f"{undecided:,} more are of a class without a threshold")
     overkill = judgement.overall["image_overkill_rate"]
     if overkill is None:
         false_calls = sum(c.overkills for c in decided)
-        parts.append(f"{format_quantity(false_calls, 'class', 'classes')} are called that are not")
-        parts[-1] += " there"
-    else:
         parts.append(
-            f"{images.overkills:,} of {format_quantity(images.negatives, 'clean image')} are called"
-            f" defective ({INTERVAL} {write_share_limits(overkill)})"
+            f"{format_quantity(false_calls, 'class is', 'classes are')} called that"
+            f" {'is' if false_calls == 1 else 'are'} not there"
+        )
+    else:
+        called = "is" if images.overkills == 1 else "are"
+        parts.append(
+            f"{images.overkills:,} of {format_quantity(images.negatives, 'clean image')} {called}"
+            f" called defective ({INTERVAL} {write_share_limits(overkill)})"
         )
     if images.reviews:
-        parts.append(f"{format_quantity(images.reviews, 'image')} go to a person")
+        parts.append(f"{format_quantity(images.reviews, 'image goes', 'images go')} to a person")
     return f"{where}, {', '.join(parts[:-1])} and {parts[-1]}."
 
 

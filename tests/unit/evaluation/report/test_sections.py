@@ -1,0 +1,167 @@
+"""Sections of a report: what they show, and what they leave out with words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stripsight.decision.policy import ClassPolicy
+from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.report import figures, robustness
+from stripsight.evaluation.report.doubts import show_calibration, show_slices
+from stripsight.evaluation.report.learning_curves import draw_training
+from stripsight.evaluation.report.performance import show_decisions, show_figures
+from stripsight.evaluation.report.places import show_places
+from stripsight.evaluation.stress.stress_test import Measured, StressCurve, StressLevel, StressTest
+from stripsight.reporting.canvas import Plot
+from stripsight.reporting.curves import Curve
+from stripsight.reporting.page import Block, FigureGrid, Note, Table
+from stripsight.reporting.thresholds import ThresholdScan
+
+Evaluate = Callable[..., Evaluation]
+
+CLASS = np.repeat([[0], [1]], 40, axis=0)
+NO_PLOT = Plot(b"", 1, 1)
+
+
+def read_table(blocks: Sequence[Block]) -> Table:
+    return next(block for block in blocks if isinstance(block, Table))
+
+
+def read_notes(blocks: Sequence[Block]) -> str:
+    return " ".join(block.text for block in blocks if isinstance(block, Note))
+
+
+def test_curves_go_through_the_decisions(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    scores = 1 / (1 + np.exp(-rng.normal(2 * CLASS - 1.0)))
+    evaluation = evaluate(CLASS, scores, [0.4])
+    drawn: list[Curve] = []
+
+    def draw(curves: Sequence[Curve], *_: object, **__: object) -> Plot:
+        drawn.extend(curves)
+        return NO_PLOT
+
+    monkeypatch.setattr(figures, "draw_curves", draw)
+    figures.draw_precision_recall(evaluation)
+    figures.draw_roc(evaluation)
+    (row,) = evaluation.judgement.classes
+    ranked, roc = drawn
+    recall, precision, overkill = (
+        figure.value
+        for name in ("recall", "precision", "overkill_rate")
+        if (figure := row.figures[name]) is not None
+    )
+    assert ranked.point == pytest.approx((recall, precision))
+    assert roc.point == pytest.approx((overkill, recall))
+    assert (ranked.x[0], ranked.x[-1]) == (0, 1)
+    assert (ranked.x < 1).sum() == len(ranked.x) - 1  # ends where all are found
+    assert row.figures["average_precision"] is not None
+    area = np.diff(ranked.x) @ ranked.y[1:]
+    assert area == pytest.approx(row.figures["average_precision"].value)
+
+
+def test_the_scan_is_exact_at_the_chosen_threshold(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = np.linspace(0.0998, 0.0999, 80)[:, None]  # all within a step of the grid
+    evaluation = evaluate(CLASS, scores, [ClassPolicy(0.05, float(scores[40, 0]))])
+    drawn: list[ThresholdScan] = []
+
+    def draw(scan: ThresholdScan) -> Plot:
+        drawn.append(scan)
+        return NO_PLOT
+
+    monkeypatch.setattr(figures, "draw_thresholds", draw)
+    figures.draw_threshold_scan(evaluation, 0)
+    (scan,) = drawn
+    at = list(scan.thresholds).index(scan.defect_from)
+    counts = evaluation.judgement.classes[0]
+    assert counts.figures["recall"] is not None
+    assert scan.recall[at] == pytest.approx(counts.figures["recall"].value)
+    assert (np.diff(scan.thresholds) > 0).all()
+
+
+def test_nothing_wrong_is_said_not_drawn(good: Evaluate) -> None:
+    blocks = show_decisions(good()).blocks
+    drawn = [f.title for block in blocks if isinstance(block, FigureGrid) for f in block.figures]
+    assert drawn == ["What became of the images", "kind_0"]
+    assert "no such verdict" in read_notes(blocks)
+
+
+def test_nothing_decided_is_said_not_drawn(evaluate: Evaluate) -> None:
+    labels = np.zeros_like(CLASS)
+    blocks = show_decisions(evaluate(labels, np.where(CLASS, 0.9, 0.1), [None])).blocks
+    assert not [block for block in blocks if isinstance(block, FigureGrid)]
+    assert "nothing is decided" in read_notes(blocks)
+    assert read_table(blocks).rows[0][1:] == ("\u2013",) * 7
+
+
+def test_figures_that_cannot_be_had_are_dashes(evaluate: Evaluate) -> None:
+    labels = np.hstack([CLASS, np.zeros_like(CLASS)])
+    evaluation = evaluate(labels, np.where(labels, 0.9, 0.1), [0.5, None])
+    rows = read_table(show_figures(evaluation).blocks).rows
+    assert rows[1][1:] == ("0", "\u2013", "\u2013", "\u2013")
+    assert rows[2][0] == "macro"
+    assert rows[2][2].startswith("1.000")  # type: ignore[union-attr]
+    for row in read_table(show_calibration(evaluation).blocks).rows:
+        assert "nan" not in str(row)
+
+
+def test_no_slice_and_no_mask_are_said(good: Evaluate) -> None:
+    evaluation = good()
+    assert "no slice" in read_notes(show_slices(evaluation).blocks)
+    places = replace(evaluation.places, notes=("kind_0, x: no mask", "no test image says where"))
+    said = [b.text for b in show_places(good(places=places)).blocks if isinstance(b, Note)]
+    assert said == ["kind_0, x: no mask.", "No test image says where."]
+
+
+def make_stress(high: float) -> StressTest:
+    def level(number: int, change: Measured) -> StressLevel:
+        figure = Measured(0.5, 0.4, 0.6)
+        names = ("macro_average_precision", "macro_recall")
+        return StressLevel(
+            number,
+            2.0 * number if number else None,
+            dict.fromkeys(names, figure),
+            dict.fromkeys(names, change),
+            (figure,),
+        )
+
+    none, fall = Measured(0, 0, 0), Measured(-0.1, -0.2, high)
+    levels = (level(0, none), *(level(n, fall if n >= 3 else none) for n in range(1, 6)))
+    curve = StressCurve("blur", "blur", "px", "as out of focus", levels)
+    return StressTest("test", 40, 80, ("kind_0",), 0, 1000, (curve,))
+
+
+def test_a_fall_within_chance_is_not_shown() -> None:
+    shown = read_table(robustness.show_stress(make_stress(-0.01)).blocks).rows
+    assert shown[0][:2] == ("Blur", "6 px")
+    hidden = robustness.show_stress(make_stress(0.01)).blocks
+    assert read_table(hidden).rows[0][:2] == ("Blur", "not shown")
+    assert "Only 40 of 80 images" in read_notes(hidden)
+
+
+LOG = "epoch,train/loss,val/loss,val/macro_ap\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "no,table\n1,2\n", LOG, LOG + "1,0.5,0.5,0.5\n", LOG + "1,1,1,\n2,1,1,\n"],
+    ids=["absent", "empty", "other", "bare", "one epoch", "no AP"],
+)
+def test_a_log_without_a_curve(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "metrics.csv").write_text(text)
+    assert draw_training(tmp_path / "metrics.csv") is None
+
+
+def test_a_log_with_a_gap_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(LOG + "1,1,1,\n2,0.5,0.6,0.7\n3,0.4,,0.6\n")
+    plots = draw_training(tmp_path / "metrics.csv")
+    assert plots is not None
+    assert all(plot.png.startswith(b"\x89PNG") for plot in plots)

@@ -1,0 +1,102 @@
+"""The verdict's sentence says what was counted, and its level is that of the worst finding."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stripsight.decision.policy import ClassPolicy
+from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.report.verdict import reach_verdict, write_sentence
+
+Evaluate = Callable[..., Evaluation]
+
+BOTH = np.repeat([[0, 0], [1, 0], [0, 1], [1, 1]], 40, axis=0)
+"""40 clean images, then each class alone, then both."""
+
+
+def certain(labels: np.ndarray) -> np.ndarray:
+    return np.where(labels, 0.995, 0.005)
+
+
+def test_all_is_well(good: Evaluate) -> None:
+    verdict = reach_verdict(good())
+    assert (verdict.level, verdict.word) == ("good", "Nothing speaks against it")
+    assert verdict.sentence == (
+        "On 80 images of test, 0 of 40 defects escape and 0 of 40 clean images are called defective"
+        " (95 % interval 0 % to 6.0 %)."
+    )
+    assert len(verdict.headlines) == 6
+    for headline in verdict.headlines:
+        assert headline.value is not None
+        assert headline.scale[0] <= headline.value <= headline.scale[1]
+
+
+def test_a_defect_is_a_class_on_an_image(evaluate: Evaluate) -> None:
+    scores = certain(BOTH)
+    scores[120:125] = 0.005  # images with both: ten defects, five images
+    scores[0] = 0.995
+    sentence = write_sentence(evaluate(BOTH, scores, [0.5, 0.5]))
+    assert sentence.startswith("On 160 images of test, 10 of 160 defects escape and 1 of 40")
+    assert "is called defective" in sentence
+
+
+def test_without_clean_images_classes_are_counted(evaluate: Evaluate) -> None:
+    labels = BOTH[40:]
+    scores = certain(labels)
+    assert write_sentence(evaluate(labels, scores, [0.5, 0.5])) == (
+        "On 120 images of test, 0 of 160 defects escape and 0 classes are called that are not"
+        " there."
+    )
+
+
+def test_one_class_too_many_is_one(evaluate: Evaluate) -> None:
+    labels = BOTH[40:]
+    scores = certain(labels)
+    scores[0, 1] = 0.995
+    sentence = write_sentence(evaluate(labels, scores, [0.5, 0.5]))
+    assert sentence.endswith("and 1 class is called that is not there.")
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 image goes"), (3, "3 images go")])
+def test_reviews_are_said(evaluate: Evaluate, count: int, words: str) -> None:
+    labels = np.repeat([[0], [1]], 40, axis=0)
+    scores = certain(labels)
+    scores[:count] = 0.5
+    sentence = write_sentence(evaluate(labels, scores, [ClassPolicy(0.4, 0.6)]))
+    assert sentence.endswith(f"and {words} to a person.")
+
+
+def test_a_collapsed_class_is_serious(evaluate: Evaluate) -> None:
+    scores = certain(BOTH)
+    scores[:, 1] = 0.005
+    verdict = reach_verdict(evaluate(BOTH, scores, [0.5, 0.5]))
+    assert (verdict.level, verdict.word) == ("bad", "Do not use as it is")
+    assert "80 of 160 defects escape" in verdict.sentence
+
+
+def test_defects_of_no_threshold_are_not_among_the_found(evaluate: Evaluate) -> None:
+    sentence = write_sentence(evaluate(BOTH, certain(BOTH), [0.5, None]))
+    assert "0 of 80 defects escape, 80 more are of a class without a threshold and" in sentence
+    nothing = write_sentence(evaluate(BOTH, certain(BOTH), [None, None]))
+    assert nothing == "On 160 images of test, nothing is decided: no class has a threshold."
+
+
+def test_no_defect_to_find(evaluate: Evaluate) -> None:
+    labels = np.zeros((40, 1), np.uint8)
+    evaluation = evaluate(labels, certain(labels), [0.5])
+    assert "there is no defect that could escape and 0 of 40 clean" in write_sentence(evaluation)
+    texts = {headline.label: headline for headline in reach_verdict(evaluation).headlines}
+    assert texts["Macro recall"].text == "\u2013"
+    assert texts["Macro recall"].value is None
+    assert texts["Macro recall"].interval == "cannot be had here"
+
+
+def test_look_alikes_are_said(good: Evaluate) -> None:
+    evaluation = good()
+    judgement = replace(evaluation.judgement, groups=30)
+    assert (
+        "30 groups of look-alikes" in reach_verdict(replace(evaluation, judgement=judgement)).text
+    )
+    assert "look-alikes" not in reach_verdict(evaluation).text
