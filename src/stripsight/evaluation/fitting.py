@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stripsight.decision.document import Decisions, FittedOn, load_decisions
+from stripsight.decision.policy import Policy
 from stripsight.errors import DecisionError
 from stripsight.evaluation.calibration.choice import FittedCalibration, fit_calibration
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.policies.fitting import FittedPolicy, fit_policy
+from stripsight.evaluation.policies.settings import complete_settings
 from stripsight.evaluation.predictions import Predictions
 
 FILE_NAME = "decisions.json"
@@ -94,12 +96,21 @@ def read_choice(run: Path, class_names: tuple[str, ...]) -> Choice:
         return Choice()
     try:
         policy = load_decisions(path, class_names).policy
+        _check_known(policy, path, class_names)
     except DecisionError as error:
         raise DecisionError(
             f"{error}; delete it to fit max_f1, or name a policy with"
             f" `stripsight decide {run} --policy ...`"
         ) from error
     return Choice(policy.name, policy.settings)
+
+
+def _check_known(policy: Policy, path: Path, class_names: tuple[str, ...]) -> None:
+    # Before hours of predicting, and with the name of the file that holds it.
+    try:
+        complete_settings(policy.name, policy.settings, class_names)
+    except DecisionError as error:
+        raise DecisionError(f"{path}: {error}") from error
 
 
 def _is_of_first_schema(path: Path) -> bool:

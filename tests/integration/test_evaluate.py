@@ -1,0 +1,296 @@
+"""`evaluate` and what it writes: tables, JSON, report and card tell the same; odd data are said."""
+
+import base64
+import html
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from stripsight.cli.app import run_command
+
+QUICK = (
+    "model.backbone=test_resnet",
+    "model.pretrained=false",
+    "training.batch_size=8",
+    "training.num_epochs=1",
+    "training.precision=32",
+    "data.num_workers=0",
+)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run, judged on test; tests that change it take a copy."""
+    run = tmp_path_factory.mktemp("evaluated") / "run"
+    shutil.copytree(tiny_run, run)
+    for path in run.iterdir():
+        if path.name.startswith(("decisions", "metrics.json", "report", "predictions")):
+            path.unlink()  # of other tests
+    assert run_command(["evaluate", str(run)]) == 0
+    return run
+
+
+@pytest.fixture
+def run(evaluated: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(evaluated, tmp_path / "run"))
+
+
+def read_metrics(run: Path, name: str = "metrics.json") -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in {name}")
+
+    record = json.loads((run / name).read_text(), parse_constant=refuse)
+    assert isinstance(record, dict)
+    return record
+
+
+def read_text(page: Path) -> str:
+    """What the page shows, in one line, blanks made single."""
+    source = page.read_text("utf-8")
+    source = source[source.index("<body") :]
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", source)).split())
+
+
+def check_page(page: Path) -> str:
+    """Every picture decodes and shows something; nothing undefined is written. Returns its text."""
+    source = page.read_text("utf-8")
+    pictures = re.findall(r'src="data:image/(?:png|jpeg);base64,([^"]*)"', source)
+    assert len(pictures) == source.count("<img ") > 0
+    for data in pictures:
+        with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as image:
+            assert image.size > (10, 10)
+            assert image.getcolors(maxcolors=1) is None, "an empty picture"
+    text = read_text(page)
+    assert not re.search(r"\b(nan|None|inf|undefined)\b", text)
+    return text
+
+
+def write(value: dict[str, float] | None) -> str:
+    if value is None:
+        return "\u2013"
+    return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+
+
+def test_table_json_report_and_card_tell_the_same(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["evaluate", str(run)]) == 0
+    printed = capsys.readouterr().out
+    metrics = read_metrics(run)
+    assert metrics["schema_version"] == 2
+    page, card = check_page(run / "report.html"), (run / "MODEL_CARD.md").read_text("utf-8")
+    for row in metrics["classes"]:
+        for name in ("average_precision", "auroc", "f1"):
+            figure = row[name]
+            short = f"{figure['value']:.3f} ({figure['low']:.2f}-{figure['high']:.2f})"
+            assert short in printed
+            assert write(figure) in page
+            assert write(figure) in card
+        counts = row["counts"]
+        assert f"{counts['escapes']} of {counts['positives']}" in printed
+        cells = [f"{row['clean_below']:.3f}", f"{row['defect_from']:.3f}"]
+        outcome = [f"{counts['escapes']} of {counts['positives']}",
+                   f"{counts['overkills']} of {counts['negatives']}",
+                   f"{counts['reviews']}"]  # fmt: skip
+        (kind,) = [c["kind"] for c in metrics["calibration"] if c["name"] == row["name"]]
+        assert f"| {' | '.join([row['name'], kind, *cells, *outcome])} |" in card
+        shown = " ".join([*cells, f"{row['precision']['value']:.3f}", write(row["recall"])])
+        assert f"{shown} {' '.join(outcome)}" in page
+    assert write(metrics["macro"]["average_precision"]) in page
+    assert write(metrics["macro"]["average_precision"]) in card
+    exact = metrics["overall"]["exact_match"]
+    assert f"{100 * exact['value']:.1f}".removesuffix(".0") in page
+    assert f"{metrics['counts']['overkills']} of {metrics['counts']['negatives']} clean" in page
+    assert metrics["source"]["checkpoint"] in card
+    assert metrics["source"]["checkpoint"][:16] in page
+    assert f"{run / 'report.html'}" in printed
+
+
+def test_json_is_what_is_stored(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["evaluate", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == read_metrics(run)
+
+
+def test_a_second_time_gives_the_same(run: Path) -> None:
+    names = ("report.html", "MODEL_CARD.md", "metrics.json", "decisions.json")
+    before = {name: (run / name).read_bytes() for name in names}
+    assert run_command(["evaluate", str(run)]) == 0
+    assert {name: (run / name).read_bytes() for name in names} == before
+
+
+def test_validation_has_files_of_its_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("report.html", "MODEL_CARD.md", "metrics.json"):
+        (run / name).unlink()
+    assert run_command(["evaluate", str(run), "--split", "validation"]) == 0
+    assert "report_validation.html" in capsys.readouterr().out
+    page = check_page(run / "report_validation.html")
+    assert "These are the images that everything was fitted on" in page
+    assert read_metrics(run, "metrics_validation.json")["part"] == "validation"
+    assert not {"report.html", "MODEL_CARD.md", "metrics.json"} & {p.name for p in run.iterdir()}
+
+
+def test_reviews_are_shown(run: Path) -> None:
+    assert run_command(["decide", str(run), "--policy", "review", "--share", "0.5"]) == 0
+    assert run_command(["evaluate", str(run)]) == 0
+    metrics = read_metrics(run)
+    assert metrics["policy"] == "review"
+    assert metrics["settings"] == {"share": 0.5}
+    reviews = metrics["counts"]["reviews"]
+    assert reviews > 0
+    for text in (check_page(run / "report.html"), (run / "MODEL_CARD.md").read_text("utf-8")):
+        assert f"{reviews} image{'s go' if reviews > 1 else ' goes'} to a person" in text
+    below = [row["clean_below"] < row["defect_from"] for row in metrics["classes"]]
+    assert any(below)
+
+
+def test_stress_of_a_few_images(run: Path) -> None:
+    assert run_command(["evaluate", str(run), "--stress", "--stress-limit", "4"]) == 0
+    stress = read_metrics(run, "stress.json")
+    assert (stress["images"], stress["part_images"]) == (4, 9)
+    page = check_page(run / "report.html")
+    assert "Only 4 of 9 images were corrupted" in page
+    assert all(curve["title"].lower() in page.lower() for curve in stress["curves"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--stress-limit", "4"], "give --stress too"),
+        (["--stress", "--stress-limit", "0"], "--stress-limit"),
+        (["--split", "train"], "'train' cannot be judged"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    run: Path, words: Sequence[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (run / "report.html").read_bytes()
+    assert run_command(["evaluate", str(run), *words]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert said in error[-1]
+    assert (run / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["policy"]["classes"][0].update(clean_below=0.9, defect_from=0.1),
+        lambda record: record.update(classes=["bar", "other"]),
+        lambda record: record.update(schema_version=9),
+        lambda record: record["policy"].update(name="best"),
+    ],
+    ids=["thresholds", "classes", "newer", "policy"],
+)
+def test_a_damaged_rule_is_refused_in_one_line(
+    run: Path, change: Callable[[dict[str, Any]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = read_metrics(run, "decisions.json")
+    change(record)
+    (run / "decisions.json").write_text(json.dumps(record))
+    before = (run / "report.html").read_bytes()
+    assert run_command(["evaluate", str(run)]) == 1
+    error = capsys.readouterr().err.strip().splitlines()
+    assert error[-1].startswith("stripsight: ")
+    assert "decisions.json" in error[-1]
+    assert (run / "report.html").read_bytes() == before
+
+
+Labels = dict[int, str]
+A, B, BOTH, CLEAN = {1: "mask"}, {2: "mask"}, {1: "mask", 2: "mask"}, {}
+TRAIN = [A, B, BOTH, CLEAN] * 3
+
+
+def train_on(
+    folder: Path,
+    make_dataset: Callable[..., Path],
+    make_image: Callable[[Labels], Any],
+    names: Sequence[str],
+    parts: dict[str, Sequence[Labels]],
+) -> Path:
+    """A run of one epoch on images with these labels, split as given."""
+    images = [make_image(labels) for part in parts.values() for labels in part]
+    root = make_dataset(folder / "data", images, names)
+    (root / "splits").mkdir()
+    given = [part for part, rows in parts.items() for _ in rows]
+    lines = ["id,split", *(f"{n:04d}.jpg,{part}" for n, part in enumerate(given))]
+    (root / "splits" / "holdout.csv").write_text("\n".join(lines) + "\n")
+    run = folder / "run"
+    assert run_command(["train", f"data.root={root}", *QUICK, "--run", str(run)]) == 0
+    return run
+
+
+def test_a_class_that_is_never_found_ends_with_one_line(
+    tmp_path: Path,
+    make_odd_dataset: Callable[..., Path],
+    odd_image: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Images of the same pixels: all are called alike, and at this price that is clean.
+    parts = {"train": [A, B] * 6, "validation": [A, B] * 3, "test": [A, B] * 3}
+    run = train_on(
+        tmp_path, make_odd_dataset, lambda labels: odd_image(labels, seed=0), ["a", "b"], parts
+    )
+    words = ["decide", str(run), "--policy", "cost", "--price", "1:1000000"]
+    assert run_command(["evaluate", str(run)]) == 0
+    assert run_command(words) == 0
+    (run / "report.html").unlink()
+    capsys.readouterr()
+    assert run_command(["evaluate", str(run)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1].startswith("stripsight: never found on test: a, b;")
+    assert read_metrics(run)["collapsed"] == ["a", "b"]
+    page = check_page(run / "report.html")
+    assert "Do not use as it is" in page
+    assert "a is never found" in page
+    assert "a is never found" in (run / "MODEL_CARD.md").read_text("utf-8")
+    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "train", "validation", "test", "said"),
+    [
+        (["<b>only</b>"], [A, CLEAN] * 6, [A, CLEAN] * 3, [A, CLEAN] * 3, ["<b>only</b>"]),
+        (["a", "b"], [A, B] * 6, [A, B] * 3, [A, B] * 3, ["No clean image to judge on"]),
+        (
+            ["a", "b"],
+            [{1: "presence"}, {2: "presence"}, {}] * 4,
+            [{1: "presence"}, {2: "presence"}, {}] * 2,
+            [{1: "presence"}, {2: "presence"}, {}] * 2,
+            ["No test image says where its defects are", "there are no masks"],
+        ),
+        (["a", "b"], TRAIN, [A, B, CLEAN] * 2, [BOTH], ["a: no negative", "On 1 image of test"]),
+        (["a", "b"], TRAIN, [A, B, CLEAN] * 2, [CLEAN], ["no defect that could escape"]),
+        (["a", "b"], TRAIN, [A, B, CLEAN] * 2, [A, CLEAN] * 3, ["b was not judged"]),
+        (["a", "b"], TRAIN, [A, CLEAN] * 3, [A, B, CLEAN] * 2, ["b has no threshold"]),
+        (["a", "b"], TRAIN, [A, B] * 3, [{1: "box"}, {2: "mask"}, {}] * 2, ["against boxes"]),
+    ],
+    ids=["one class", "no clean image", "no place", "one image", "one clean image",
+         "not in test", "not in validation", "boxes"],
+)  # fmt: skip
+def test_odd_data_are_judged_and_said(
+    tmp_path: Path,
+    make_odd_dataset: Callable[..., Path],
+    odd_image: Callable[..., Any],
+    names: Sequence[str],
+    train: Sequence[Labels],
+    validation: Sequence[Labels],
+    test: Sequence[Labels],
+    said: Sequence[str],
+) -> None:
+    parts = {"train": train, "validation": validation, "test": test}
+    run = train_on(tmp_path, make_odd_dataset, odd_image, names, parts)
+    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
+    page = check_page(run / "report.html")
+    for words in said:
+        assert words in page
+    read_metrics(run)
+    card = (run / "MODEL_CARD.md").read_text("utf-8")
+    assert not re.search(r"\b(nan|None)\b", card)
+    assert "What to mind" in card
+    assert "<b>" not in card.replace("\\<b", "")
