@@ -47,7 +47,8 @@ def test_the_command_writes_the_same_bytes_again_and_says_what_it_wrote(
     for class_id in "1234":
         assert f"class {class_id}: {counts[class_id]}" in out
     assert f"stripsight data prepare {again} {again}-prepared" in out
-    assert err == ""
+    # A slow machine shows progress; nothing else may stand there.
+    assert all(line.startswith("painting: ") for line in err.splitlines())
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_threads(
