@@ -1,6 +1,8 @@
 """Pieces that several sections of a report are made of."""
 
 from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.intervals.interval import Figure as MeasuredFigure
+from stripsight.evaluation.report.words import write_figure
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.page import (
     Figure,
@@ -19,6 +21,11 @@ def build_tag(evaluation: Evaluation, column: int) -> Tag:
 def build_figure(title: str, plot: Plot, caption: str) -> Figure:
     """A plot under its heading."""
     return Figure(title, to_figure_picture(plot, title), caption)
+
+
+def write_cell(figure: MeasuredFigure | None) -> str:
+    """A figure and its interval for a table's cell, which breaks between the two only."""
+    return write_figure(figure).replace(" ", "\u00a0").replace("\u00a0(", " (")
 
 
 def write_threshold(value: float | None) -> str:

@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator
 
-from stripsight.data.lookalikes.links import load_links
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.report.blocks import write_note
+from stripsight.evaluation.report.evidence import find_weak_evidence
 from stripsight.evaluation.report.words import write_figure, write_share, write_share_limits
 from stripsight.reporting.page import Block, Note, Notice, Notices, Section
 from stripsight.reporting.quantities import format_quantity, format_share
 
-FEW_POSITIVES = 30
-"""Of fewer a class's figures say little: 27 found of 30 is a recall of 0.76 to 0.97."""
-VERY_FEW_POSITIVES = 10
-"""Of fewer they say next to nothing: 9 found of 9 is a recall of 0.76 to 1."""
 _MOST_ESCAPES = 0.2
 _MOST_OVERKILLS = 0.2
 _SURELY_BAD = 0.5
 _CHANCE = 0.5  # an AUROC
 _MISCALIBRATED = 0.05
+_SAID_OF_A_CLASS = ("is never found", "has no threshold", "was not judged")
+"""Findings that say what the judgement's note of that class says."""
 _ORDER = {"serious": 0, "look": 1, "note": 2}
 
 
@@ -25,20 +23,14 @@ def list_findings(evaluation: Evaluation) -> tuple[Notice, ...]:
     """All findings; empty where nothing stands out."""
     found = [
         *_find_collapse(evaluation),
-        *_find_leaks(evaluation),
-        *_find_undecided(evaluation),
         *_find_unkept_promises(evaluation),
-        *_find_own_images(evaluation),
-        *_find_unsearched_lookalikes(evaluation),
         *_find_escapes(evaluation),
         *_find_overkills(evaluation),
         *_find_chance(evaluation),
         *_find_worst_slice(evaluation),
         *_find_miscalibration(evaluation),
-        *_find_unjudged(evaluation),
-        *_find_few_positives(evaluation),
-        *_find_no_clean_image(evaluation),
         *_find_blind_maps(evaluation),
+        *find_weak_evidence(evaluation),
     ]
     return tuple(sorted(found, key=lambda notice: _ORDER[notice.level]))
 
@@ -49,7 +41,16 @@ def show_findings(evaluation: Evaluation) -> Section:
     blocks: list[Block] = (
         [Notices(findings)] if findings else [Note("Nothing stands out: no finding of any kind.")]
     )
-    blocks += [Note(write_note(evaluation, note)) for note in evaluation.judgement.notes]
+    titles = " ".join(notice.title for notice in findings)
+    blocks += [
+        Note(write_note(evaluation, note))
+        for note in evaluation.judgement.notes
+        if not any(
+            f"{row.name} {is_so}" in titles and note.startswith(f"{row.name}: ")
+            for row in evaluation.judgement.classes
+            for is_so in _SAID_OF_A_CLASS
+        )
+    ]
     return Section("findings", "Findings", blocks, "The most serious first.")
 
 
@@ -68,36 +69,6 @@ def _find_collapse(evaluation: Evaluation) -> Iterator[Notice]:
             )
 
 
-def _find_leaks(evaluation: Evaluation) -> Iterator[Notice]:
-    source, opened = evaluation.predictions.source, evaluation.opened
-    if opened.leaks or source["split_by"] == "random":
-        count = len(opened.leaks)
-        yield Notice(
-            "serious",
-            "Look-alikes stand on two sides of the split",
-            f"{count:,}",
-            "groups" if count != 1 else "group",
-            "Images that the network was trained on stand here again in slightly other form, so"
-            " every figure looks better than the model is.",
-            "Make a split by group with stripsight data split and train again.",
-            details=tuple(str(leak) for leak in opened.leaks[:5]),
-        )
-
-
-def _find_undecided(evaluation: Evaluation) -> Iterator[Notice]:
-    for row in evaluation.judgement.classes:
-        if not row.thresholds.decided:
-            yield Notice(
-                "serious" if row.positives else "look",
-                f"{row.name} has no threshold",
-                "0",
-                "validation images",
-                "No image of validation shows it, so nothing could be fitted. It takes no part in"
-                f" any verdict; {format_quantity(row.positives, 'image')} here show it.",
-                "Add images of it, or make a split that spreads it.",
-            )
-
-
 def _find_unkept_promises(evaluation: Evaluation) -> Iterator[Notice]:
     for promise in evaluation.fitted.policy.unmet:
         yield Notice(
@@ -107,32 +78,6 @@ def _find_unkept_promises(evaluation: Evaluation) -> Iterator[Notice]:
             "groups of positives",
             promise.words,
             f"Collect {promise.groups_needed:,} groups of positives, or ask for less.",
-        )
-
-
-def _find_own_images(evaluation: Evaluation) -> Iterator[Notice]:
-    if evaluation.part == "validation":
-        yield Notice(
-            "look",
-            "These are the images that everything was fitted on",
-            f"{evaluation.judgement.images:,}",
-            "images",
-            "Best epoch, calibration and thresholds were chosen on validation, so its figures look"
-            " better than they are.",
-            "Judge on test: stripsight evaluate RUN.",
-        )
-
-
-def _find_unsearched_lookalikes(evaluation: Evaluation) -> Iterator[Notice]:
-    if load_links(evaluation.opened.data.prepared) is None:
-        yield Notice(
-            "look",
-            "Look-alikes were not searched",
-            "?",
-            "groups cross the split",
-            "Only identical files were kept on one side. If frames of one piece of steel lie in"
-            " training and here, every figure looks better than the model is.",
-            "Search them with stripsight data duplicates, and evaluate again.",
         )
 
 
@@ -185,8 +130,9 @@ def _find_chance(evaluation: Evaluation) -> Iterator[Notice]:
         if (figure := row.figures["auroc"]) is not None and figure.interval.low <= _CHANCE
     ]
     if found:
+        macro = evaluation.judgement.macro["auroc"]
         yield Notice(
-            "look",
+            "serious" if macro is not None and macro.interval.low <= _CHANCE else "look",
             "Not shown to rank better than chance",
             f"{len(found):,}",
             f"of {format_quantity(len(classes), 'class', 'classes')}",
@@ -228,49 +174,6 @@ def _find_miscalibration(evaluation: Evaluation) -> Iterator[Notice]:
                 "Do not read them as frequencies; validation and this part may differ"
                 " (stripsight data compare).",
             )
-
-
-def _find_few_positives(evaluation: Evaluation) -> Iterator[Notice]:
-    few = [r for r in evaluation.judgement.classes if 0 < r.positives < FEW_POSITIVES]
-    if few:
-        rarest = min(r.positives for r in few)
-        yield Notice(
-            "look" if rarest < VERY_FEW_POSITIVES else "note",
-            "Few images to judge on",
-            f"{rarest:,}",
-            "images of the rarest",
-            f"{format_quantity(len(few), 'class has', 'classes have')} fewer than {FEW_POSITIVES}"
-            f" images here ({', '.join(f'{r.name} {r.positives}' for r in few)}): their figures"
-            " say little, and their intervals how little.",
-            "Judge on more images before anything rests on these classes.",
-        )
-
-
-def _find_unjudged(evaluation: Evaluation) -> Iterator[Notice]:
-    for row in evaluation.judgement.classes:
-        if row.positives == 0 and row.thresholds.decided:
-            yield Notice(
-                "look",
-                f"{row.name} was not judged",
-                "0",
-                f"images of {evaluation.part} show it",
-                "Whether it is found is not known: it has no AP, no recall and no escape rate, and"
-                " means over the classes leave it out.",
-                "Add images of it, or make a split that spreads it.",
-            )
-
-
-def _find_no_clean_image(evaluation: Evaluation) -> Iterator[Notice]:
-    if evaluation.judgement.counts.negatives == 0:
-        yield Notice(
-            "note",
-            "No clean image to judge on",
-            "0",
-            f"clean images of {evaluation.part}",
-            "Every image shows a defect, so how often clean steel would be called defective is not"
-            " known.",
-            "Add images without a defect before this stands beside a line.",
-        )
 
 
 def _find_blind_maps(evaluation: Evaluation) -> Iterator[Notice]:

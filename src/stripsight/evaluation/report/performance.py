@@ -5,9 +5,10 @@ from stripsight.evaluation.report import figures
 from stripsight.evaluation.report.blocks import (
     build_figure,
     build_tag,
+    write_cell,
     write_threshold,
 )
-from stripsight.evaluation.report.words import write_figure, write_number
+from stripsight.evaluation.report.words import write_number
 from stripsight.reporting.page import (
     Block,
     Cell,
@@ -30,11 +31,11 @@ def show_figures(evaluation: Evaluation) -> Section:
         (
             build_tag(evaluation, column),
             f"{row.positives:,}",
-            *(write_figure(row.figures[name]) for name in names),
+            *(write_cell(row.figures[name]) for name in names),
         )
         for column, row in enumerate(judgement.classes)
     ]
-    rows.append(("macro", "", *(write_figure(judgement.macro[name]) for name in names)))
+    rows.append(("macro", "", *(write_cell(judgement.macro[name]) for name in names)))
     return Section(
         "figures",
         "How good it is",
@@ -84,7 +85,7 @@ def show_decisions(evaluation: Evaluation) -> Section:
                 write_threshold(row.thresholds.clean_below),
                 write_threshold(row.thresholds.defect_from),
                 write_number(row.figures["precision"]),
-                write_figure(recall),
+                write_cell(recall),
                 *(
                     ("\u2013", "\u2013", "\u2013")
                     if counts is None

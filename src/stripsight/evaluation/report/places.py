@@ -27,21 +27,20 @@ def show_places(evaluation: Evaluation) -> Section:
     blocks: list[Block] = []
     if places.macro:
         columns = [Column("class"), Column("images", numeric=True), Column("truth")]
-        for title in _MEASURES.values():
-            columns += [Column(title, numeric=True), Column("guess", numeric=True)]
+        columns += [Column(title, numeric=True) for title in _MEASURES.values()]
         rows: list[tuple[Cell, ...]] = [
             (
                 build_tag(evaluation, column),
                 f"{row.images:,}",
                 row.against,
-                *(cell for name in _MEASURES for cell in _place_cells(row.found.get(name))),
+                *(_write(row.found.get(name)) for name in _MEASURES),
             )
             for column, row in enumerate(places.classes)
         ]
-        macro = (cell for name in _MEASURES for cell in _place_cells(places.macro.get(name)))
+        macro = (_write(places.macro.get(name)) for name in _MEASURES)
         rows.append(("macro", "", "", *macro))
         blocks += [
-            Table("Maps beside the better of two guesses", columns, rows),
+            Table("Maps, and in brackets the better of two guesses", columns, rows),
             FigureGrid(
                 [
                     build_figure(
@@ -68,8 +67,9 @@ def show_places(evaluation: Evaluation) -> Section:
     )
 
 
-def _place_cells(found: Found | None) -> tuple[str, str]:
+def _write(found: Found | None) -> str:
     if found is None:
-        return "\u2013", "\u2013"
+        return "\u2013"
     guesses = [guess for guess in (found.centre, found.mean_mask) if guess is not None]
-    return f"{found.value:.3f}", f"{max(guesses):.3f}" if guesses else "\u2013"
+    beside = f" ({max(guesses):.3f})" if guesses else ""
+    return f"{found.value:.3f}{beside}"

@@ -60,7 +60,7 @@ def write_sentence(evaluation: Evaluation) -> str:
             f" {'is' if false_calls == 1 else 'are'} not there"
         )
     else:
-        called = "is" if images.overkills == 1 else "are"
+        called = "is" if 1 in (images.overkills, images.negatives) else "are"
         parts.append(
             f"{images.overkills:,} of {format_quantity(images.negatives, 'clean image')} {called}"
             f" called defective ({INTERVAL} {write_share_limits(overkill)})"

@@ -9,6 +9,8 @@ import pytest
 
 from stripsight.decision.policy import ClassPolicy
 from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.intervals.interval import Interval
+from stripsight.evaluation.localisation.places import ClassPlaces, Found, Places
 from stripsight.evaluation.report import figures, robustness
 from stripsight.evaluation.report.doubts import show_calibration, show_slices
 from stripsight.evaluation.report.learning_curves import draw_training
@@ -118,6 +120,16 @@ def test_no_slice_and_no_mask_are_said(good: Evaluate) -> None:
     places = replace(evaluation.places, notes=("kind_0, x: no mask", "no test image says where"))
     said = [b.text for b in show_places(good(places=places)).blocks if isinstance(b, Note)]
     assert said == ["kind_0, x: no mask.", "No test image says where."]
+
+
+def test_maps_stand_beside_the_better_guess(good: Evaluate) -> None:
+    found = Found(0.5, Interval(0.3, 0.7), 0.25, 0.375, 0.125, Interval(0.01, 0.3))
+    row = ClassPlaces("kind_0", 40, 40, 40, 0, None, {"energy": found})
+    places = Places("test", "validation", (64, 256), (2, 8), (row,), {"energy": found}, ())
+    rows = read_table(show_places(good(places=places)).blocks).rows
+    dash = "\u2013"
+    assert rows[0][1:] == ("40", "masks", dash, "0.500 (0.375)", dash, dash)
+    assert rows[1] == ("macro", "", "", dash, "0.500 (0.375)", dash, dash)
 
 
 def make_stress(high: float) -> StressTest:
