@@ -47,6 +47,11 @@ def write_note(evaluation: Evaluation, note: str) -> str:
     return end_sentence(note if named else capitalise(note))
 
 
+def write_caption(text: str) -> str:
+    """A sentence of its own; nothing remains nothing."""
+    return end_sentence(capitalise(text)) if text else ""
+
+
 def end_sentence(text: str) -> str:
     """With a full stop."""
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -7,8 +7,7 @@ from stripsight.evaluation.report import figures
 from stripsight.evaluation.report.blocks import (
     build_figure,
     build_tag,
-    capitalise,
-    end_sentence,
+    write_caption,
     write_value,
 )
 from stripsight.evaluation.slices.slice import Slice
@@ -59,7 +58,7 @@ def show_calibration(evaluation: Evaluation) -> Section:
         build_figure(
             fit.name,
             figures.draw_class_reliability(evaluation, column),
-            end_sentence(capitalise(fit.reason)),
+            write_caption(fit.reason),
         )
         for column, fit in enumerate(fits)
     ]

@@ -26,7 +26,7 @@ def show_places(evaluation: Evaluation) -> Section:
     places = evaluation.places
     blocks: list[Block] = []
     if places.macro:
-        columns = [Column("class"), Column("images", numeric=True), Column("truth")]
+        columns = [Column("class"), Column("images", numeric=True), Column("truth", numeric=True)]
         columns += [Column(title, numeric=True) for title in _MEASURES.values()]
         rows: list[tuple[Cell, ...]] = [
             (

@@ -3,7 +3,12 @@
 import numpy as np
 
 from stripsight.evaluation.operating_curves import FloatArray
-from stripsight.evaluation.report.blocks import build_figure, capitalise, write_value
+from stripsight.evaluation.report.blocks import (
+    build_figure,
+    capitalise,
+    write_caption,
+    write_value,
+)
 from stripsight.evaluation.stress.stress_test import StressCurve, StressLevel, StressTest
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.colors import STEEL
@@ -36,7 +41,7 @@ def show_stress(stress: StressTest) -> Section:
             )
         )
     plots = [
-        build_figure(capitalise(curve.title), _draw(curve), capitalise(curve.note))
+        build_figure(capitalise(curve.title), _draw(curve), write_caption(curve.note))
         for curve in stress.curves
     ]
     lead = (
