@@ -14,8 +14,12 @@ _MOST_OVERKILLS = 0.2
 _SURELY_BAD = 0.5
 _CHANCE = 0.5  # an AUROC
 _MISCALIBRATED = 0.05
-_SAID_OF_A_CLASS = ("is never found", "has no threshold", "was not judged")
-"""Findings that say what the judgement's note of that class says."""
+_SAID_OF_A_CLASS = {
+    "is never found": "never found",
+    "has no threshold": "no positive in validation",
+    "was not judged": "no positive among",
+}
+"""Titles of findings, and the judgement's notes that say the same."""
 _ORDER = {"serious": 0, "look": 1, "note": 2}
 
 
@@ -41,14 +45,14 @@ def show_findings(evaluation: Evaluation) -> Section:
     blocks: list[Block] = (
         [Notices(findings)] if findings else [Note("Nothing stands out: no finding of any kind.")]
     )
-    titles = " ".join(notice.title for notice in findings)
+    titles = {notice.title for notice in findings}
     blocks += [
         Note(write_note(evaluation, note))
         for note in evaluation.judgement.notes
         if not any(
-            f"{row.name} {is_so}" in titles and note.startswith(f"{row.name}: ")
+            f"{row.name} {title}" in titles and note.startswith(f"{row.name}: {same}")
             for row in evaluation.judgement.classes
-            for is_so in _SAID_OF_A_CLASS
+            for title, same in _SAID_OF_A_CLASS.items()
         )
     ]
     return Section("findings", "Findings", blocks, "The most serious first.")

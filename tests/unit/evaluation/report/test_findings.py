@@ -202,3 +202,12 @@ def test_the_most_serious_come_first_and_notes_below(evaluate: Evaluate) -> None
     assert [note.text for note in notes if isinstance(note, Note)] == [
         "Only 3 of 9 images."  # and not once more that kind_1 is never found
     ]
+
+
+def test_other_notes_of_a_class_stay(evaluate: Evaluate) -> None:
+    labels = np.ones((12, 1), np.uint8)
+    evaluation = evaluate(labels, np.full((12, 1), 0.1), [0.5])
+    _, *notes = show_findings(evaluation).blocks
+    assert [note.text for note in notes if isinstance(note, Note)] == [
+        "kind_0: no negative among the test images, so no AUROC."
+    ]
