@@ -27,7 +27,8 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     table = pd.concat([pd.read_parquet(path) for path in parser.parse_args().files])
     ids = [str(name) for name in table["id"]]
-    names = [column.removeprefix("label_") for column in table if column.startswith("label_")]
+    columns = [str(column) for column in table]
+    names = [column.removeprefix("label_") for column in columns if column.startswith("label_")]
     bands: dict[int, list[tuple[int, int, int]]] = {}
     print("| class | made wrong | proposed | of these made wrong | found | doubt |")
     print("| --- | --- | --- | --- | --- | --- |")

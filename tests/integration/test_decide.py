@@ -142,6 +142,8 @@ def test_too_few_positives_are_refused_unless_allowed(
         (("--policy", "recall", "--delta", "1"), "delta is 1"),
         (("--policy", "review", "--share", "1"), "share is 1"),
         (("--policy", "review", "--share", "-0.1"), "share is -0.1"),
+        (("--policy", "review", "--share", "0.9999999999999999"), "choose 0 to 0.999999"),
+        (("--policy", "recall", "--alpha", "5e-324"), "alpha is 4.941e-324: choose 1e-06 to"),
         (("--policy", "review", "--alpha", "0.1"), "takes share: alpha"),
         (("--policy", "max_f1", "--allow-unmet"), "takes no settings"),
         (("--policy", "cost"), "needs prices"),
@@ -184,6 +186,15 @@ def with_row(array: np.ndarray, value: float) -> np.ndarray:
     return changed
 
 
+def keep_rows(count: int) -> Callable[[Predictions], Predictions]:
+    def change(p: Predictions) -> Predictions:
+        return Predictions(
+            p.ids[:count], p.class_names, p.labels[:count], p.logits[:count], p.source
+        )
+
+    return change
+
+
 def with_source(**changes: object) -> Callable[[Predictions], Predictions]:
     return alter("source", lambda p: {**p.source, **changes})
 
@@ -198,6 +209,7 @@ def with_source(**changes: object) -> Callable[[Predictions], Predictions]:
         (alter("labels", lambda p: with_row(p.labels, 1 - p.labels[2, 1])), "has other labels"),
         (alter("class_names", lambda p: ("blob", "bar")), "the checkpoint knows bar, blob"),
         (alter("class_names", lambda p: ("bar", "pit")), "the checkpoint knows bar, blob"),
+        (keep_rows(5), "it holds 5 of the"),
         (with_source(part="test"), "of the part 'test', not of validation"),
         (with_source(part="train"), "of the part 'train', not of validation"),
         (with_source(data_set="0" * 64), "another data set"),

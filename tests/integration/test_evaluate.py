@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from stripsight.cli.app import run_command
+from stripsight.data.prepared import load_prepared
 
 QUICK = (
     "model.backbone=test_resnet",
@@ -294,3 +295,47 @@ def test_odd_data_are_judged_and_said(
     assert not re.search(r"\b(nan|None)\b", card)
     assert "What to mind" in card
     assert "<b>" not in card.replace("\\<b", "")
+
+
+def test_a_config_that_was_not_trained_with_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("test_resnet", "densenet121"))
+    before = (run / "metrics.json").read_bytes()
+    assert run_command(["evaluate", str(run)]) == 1
+    error = capsys.readouterr().err
+    assert "says model.backbone=densenet121, but the run was trained with test_resnet" in error
+    assert error.count("\n") == 1
+    assert (run / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("missing", ["hardware", "seed", "packages"])
+def test_a_damaged_record_is_refused_before_any_work(
+    run: Path, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = json.loads((run / "provenance.json").read_text())
+    del record[missing]
+    (run / "provenance.json").write_text(json.dumps(record))
+    assert run_command(["evaluate", str(run)]) == 1
+    assert "provenance.json is damaged" in capsys.readouterr().err
+
+
+def test_images_that_changed_since_they_were_prepared_are_refused(
+    tmp_path: Path,
+    make_odd_dataset: Callable[..., Path],
+    odd_image: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parts = {"train": TRAIN, "validation": [A, B] * 3, "test": [A, B] * 3}
+    run = train_on(tmp_path, make_odd_dataset, odd_image, ["a", "b"], parts)
+    dataset = load_prepared(tmp_path / "data")
+    path = dataset.image_root / str(dataset.images["file"].iloc[-1])
+    with Image.open(path) as image:
+        size = image.size
+    Image.new("L", size).save(path)
+    capsys.readouterr()
+    assert run_command(["evaluate", str(run)]) == 1
+    error = capsys.readouterr().err
+    assert f"{path} has changed since it was prepared" in error
+    assert not (run / "metrics.json").exists()

@@ -179,7 +179,10 @@ def _notes(row: ClassJudgement, part: str, images: int) -> list[str]:
             " recall"
         )
     elif row.positives == images:
-        notes.append(f"{row.name}: no negative among the {part} images, so no AUROC")
+        notes.append(
+            f"{row.name}: no negative among the {part} images, so no AUROC, and an AP of 1"
+            " whatever the scores: it says nothing"
+        )
     if row.counts is None:
         notes.append(
             f"{row.name}: no positive in validation, so no threshold; exact match and Hamming loss"

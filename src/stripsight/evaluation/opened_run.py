@@ -17,9 +17,9 @@ from stripsight.data.splits.leaks import Leak, find_leaks
 from stripsight.errors import CheckpointError, EvaluationError
 from stripsight.labels import ClassList
 from stripsight.models.network import DefectNetwork, build_network
-from stripsight.training.build import build_data
+from stripsight.training.build import build_data, describe_config
 from stripsight.training.checkpoint import hash_checkpoint, read_checkpoint, read_description
-from stripsight.training.provenance import check_unchanged, read_provenance
+from stripsight.training.provenance import check_origin, check_unchanged, read_provenance
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def open_run(run: Path) -> OpenedRun:
         CheckpointError: no best checkpoint, or a damaged one.
     """
     record = read_provenance(run)
+    check_origin(record, run)
     checkpoint = run / "checkpoints" / "best.ckpt"
     if not checkpoint.exists():
         raise CheckpointError(f"{run} has no checkpoints/best.ckpt: train it first")
@@ -81,6 +82,7 @@ def open_run(run: Path) -> OpenedRun:
             f"{checkpoint} was trained on images of {description['image_size']}, config.yaml now"
             f" gives {list(data.image_size)}: restore it"
         )
+    _check_config(run, config, description["config"])
     network, classes = load_network(checkpoint)
     if classes != data.classes:
         raise EvaluationError(f"{checkpoint} knows other classes than {data.prepared.root}")
@@ -120,3 +122,21 @@ def load_network(checkpoint: Path) -> tuple[DefectNetwork, ClassList]:
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{checkpoint} describes no network: {error}") from error
     return network, classes
+
+
+def _check_config(run: Path, config: Config, trained: dict[str, Any]) -> None:
+    """Refuse a config.yaml that says of the training what was not so.
+
+    `data.limit` and `data.missing` may be changed to judge fewer images, which is said; a key that
+    came after the run is not compared.
+    """
+    now = describe_config(config)
+    for group, values in trained.items():
+        for key, value in values.items():
+            if (group, key) in (("data", "limit"), ("data", "missing")):
+                continue
+            if key in now[group] and now[group][key] != value:
+                raise EvaluationError(
+                    f"{run / 'config.yaml'} says {group}.{key}={now[group][key]}, but the run was"
+                    f" trained with {value}: restore it"
+                )

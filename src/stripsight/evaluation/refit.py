@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from stripsight.config.compose import load_config
+from stripsight.config.schema import Config
 from stripsight.data.prepared import PreparedDataset, load_prepared
+from stripsight.data.splits.choice import take_split
 from stripsight.decision.document import Decisions, save_decisions
 from stripsight.errors import DecisionError, EvaluationError, UsageError
 from stripsight.evaluation.fitting import FILE_NAME, Choice, FittedDecisions, fit_decisions
@@ -152,11 +154,13 @@ def load_validation(run: Path) -> tuple[Predictions, PreparedDataset]:
         "checkpoint": hash_checkpoint(checkpoint),
     }
     names = tuple(str(row["name"]) for row in description["classes"])
-    dataset = load_prepared(load_config(run / "config.yaml").data.root)
+    config = load_config(run / "config.yaml")
+    dataset = load_prepared(config.data.root)
     if fault := (
         _find_fault_of_source(predictions, expected)
         or _find_fault_of_rows(predictions, names)
         or _find_fault_of_labels(predictions, dataset, expected["data_set"])
+        or _find_fault_of_part(predictions, dataset, config, record)
     ):
         raise EvaluationError(f"{path}: {fault}: run `stripsight evaluate {run}` again")
     return predictions, dataset
@@ -201,4 +205,21 @@ def _find_fault_of_labels(
     for image_id, row in zip(predictions.ids, predictions.labels, strict=True):
         if image_id not in given or (given[image_id] != row).any():
             return f"image {image_id!r} has other labels here than in {dataset.root}"
+    return None
+
+
+def _find_fault_of_part(
+    predictions: Predictions, dataset: PreparedDataset, config: Config, record: dict[str, Any]
+) -> str | None:
+    data = config.data
+    split = take_split(
+        dataset, data.split, fractions=data.fractions, seed=data.split_seed, leaks="warn"
+    )
+    inside = set(split.ids("validation"))
+    strange = next((name for name in predictions.ids if name not in inside), None)
+    if strange is not None:
+        return f"image {strange!r} is not of the validation part"
+    used = record["data_set"]["images_used"]["validation"]
+    if len(predictions.ids) != used:
+        return f"it holds {len(predictions.ids):,} of the {used:,} validation images of the run"
     return None

@@ -4,6 +4,7 @@ Calibration and policy come from validation only. The part is judged as the run'
 a data set or split that has changed since is refused.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from stripsight import __version__
-from stripsight.atomic import write_atomically
+from stripsight.atomic import check_writable, write_atomically
 from stripsight.decision.document import apply_decisions, save_decisions
-from stripsight.errors import EvaluationError, UsageError
+from stripsight.errors import EvaluationError, ImageError, UsageError
 from stripsight.evaluation.calibration.reliability import compute_quality
 from stripsight.evaluation.evaluation import CalibrationEffect, Evaluation
 from stripsight.evaluation.fitting import (
@@ -74,6 +75,8 @@ def evaluate_run(
         raise UsageError(f"split {part!r} cannot be judged: choose {' or '.join(PARTS)}")
     opened = open_run(run)
     choice = read_choice(run, opened.data.classes.names)
+    check_writable(run)
+    _check_bytes(opened, {"validation", part})
     predicted = _predict_parts(opened, sorted({"validation", part}), report_progress)
     validation, predictions = predicted["validation"], predicted[part]
     fitted = fit_decisions(validation, find_groups(opened.data.prepared, validation.ids), choice)
@@ -91,6 +94,29 @@ def evaluate_run(
         )
     _write(evaluation, predicted)
     return evaluation
+
+
+def _check_bytes(opened: OpenedRun, parts: set[str]) -> None:
+    """Refuse images that are no longer those that were prepared: their labels may be others'.
+
+    Raises:
+        EvaluationError: a file has other bytes.
+        ImageError: a file cannot be read.
+    """
+    images = opened.data.prepared.images
+    known = dict(zip(images["id"], images["sha256"], strict=True))
+    for part in sorted(parts):
+        dataset = opened.data.datasets[part]
+        for index, image_id in enumerate(dataset.ids):
+            try:
+                content = dataset.path(index).read_bytes()
+            except OSError as error:
+                raise ImageError(f"{dataset.path(index)}: {error.strerror}") from error
+            if hashlib.sha256(content).hexdigest() != known[image_id]:
+                raise EvaluationError(
+                    f"{dataset.path(index)} has changed since it was prepared: put the image back,"
+                    " or prepare and train again"
+                )
 
 
 def _predict_parts(
@@ -181,6 +207,8 @@ def _judge(
 
 def _notes(opened: OpenedRun, part: str, images: int) -> tuple[str, ...]:
     notes = []
+    if opened.record["finished"] is None:
+        notes.append("training has not finished: a later epoch may be better")
     if opened.leaks:
         groups = format_quantity(len(opened.leaks), "group")
         notes.append(
@@ -195,6 +223,9 @@ def _notes(opened: OpenedRun, part: str, images: int) -> tuple[str, ...]:
 
 def _write(evaluation: Evaluation, predicted: dict[str, Predictions]) -> None:
     run, decisions = evaluation.opened.folder, evaluation.fitted.decisions
+    # Everything is made before anything is written: what cannot be drawn leaves the old results.
+    report = build_report(evaluation, version=__version__)
+    card = build_card(evaluation, version=__version__)
     for part, predictions in predicted.items():
         save_predictions(
             predictions,
@@ -205,11 +236,10 @@ def _write(evaluation: Evaluation, predicted: dict[str, Predictions]) -> None:
     ending = "" if evaluation.part == "test" else f"_{evaluation.part}"
     _write_json(run / f"metrics{ending}.json", evaluation.to_json())
     if evaluation.stress is not None:
-        _write_json(run / f"stress{ending}.json", evaluation.stress.to_json())
+        stress = {"policy": decisions.policy.name, "source": evaluation.predictions.source}
+        _write_json(run / f"stress{ending}.json", evaluation.stress.to_json() | stress)
     if evaluation.part == "test":
-        card = build_card(evaluation, version=__version__)
         write_atomically(run / "MODEL_CARD.md", card.encode())
-    report = build_report(evaluation, version=__version__)
     write_atomically(run / f"report{ending}.html", report.encode())
 
 

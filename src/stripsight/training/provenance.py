@@ -98,6 +98,33 @@ def _is_whole(record: Any) -> bool:
     return known and all(isinstance(text, str) for text in texts)
 
 
+def check_origin(record: dict[str, Any], run: Path) -> None:
+    """Refuse a record that does not say all that a report says of where a run comes from.
+
+    Raises:
+        TrainingError: something is missing, or of another kind.
+    """
+    try:
+        texts = (
+            record["split"]["name"],
+            record["data_set"]["name"],
+            record["hardware"]["processor"],
+            record["git_commit"] or "",
+            record["hardware"]["gpu"] or "",
+            *record["packages"].values(),
+        )
+        numbers = (
+            record["seed"],
+            record["hardware"]["cores"],
+            *record["data_set"]["images_used"].values(),
+        )
+        whole = all(isinstance(t, str) for t in texts) and all(type(n) is int for n in numbers)
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise TrainingError(f"{run / 'provenance.json'} is damaged or of another StripSight")
+
+
 def check_unchanged(record: dict[str, Any], data: StripDataModule) -> None:
     """Compare data set and split with those that a run was started on.
 

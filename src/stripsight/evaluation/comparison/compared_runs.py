@@ -90,6 +90,8 @@ def _load_run(path: Path, part: str) -> ComparedRun:
                 f"{path} has no {needed.name}: run `stripsight evaluate {path}{option}` first"
             )
     predictions = load_predictions(file)
+    if not isinstance(predictions.source, dict):
+        raise EvaluationError(f"{file} does not say what it holds: evaluate the run again")
     missing = [key for key in (*_HASHES, "checkpoint") if key not in predictions.source]
     if missing:
         raise EvaluationError(f"{file} does not say its {missing[0]}: evaluate the run again")

@@ -73,6 +73,13 @@ def list_notes(comparison: Comparison) -> list[str]:
         notes.append(
             "a configuration with a single run: its seeds are taken to spread as the others' do"
         )
+    for configuration in comparison.configurations:
+        policies = {run.decisions.policy.name for run in configuration.runs}
+        if len(policies) > 1:
+            notes.append(
+                f"{configuration.name}: its seeds decide by {' and '.join(sorted(policies))}, so"
+                " their mean F1, exact match and escapes mean little: `stripsight decide` alike"
+            )
     if len(comparison.contrasts) > 1:
         notes.append(
             f"{len(comparison.contrasts)} comparisons with {comparison.configurations[0].name}:"

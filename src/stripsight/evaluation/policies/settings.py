@@ -26,6 +26,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 ALL_CLASSES = ""
 """No class can have this name."""
 
+_FINEST = 1e-6
+"""No share is asked for more finely: a promise of a millionth needs millions of images."""
+
 
 def complete_settings(
     name: str, settings: Mapping[str, Any], class_names: tuple[str, ...]
@@ -110,9 +113,10 @@ def _check_price(name: str, price: Any) -> None:
 
 
 def _check_between(key: str, value: Any, *, zero: bool) -> None:
-    if not _is_number(value) or not (0 <= value < 1 if zero else 0 < value < 1):
-        least = "0 or more" if zero else "above 0"
-        raise DecisionError(f"{key} is {value}: it must be {least} and below 1")
+    least = 0 if zero else _FINEST
+    if not _is_number(value) or not least <= value <= 1 - _FINEST:
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)[:40]
+        raise DecisionError(f"{key} is {shown}: choose {least:g} to {1 - _FINEST:g}")
 
 
 def _is_number(value: Any) -> bool:

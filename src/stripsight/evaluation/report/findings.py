@@ -97,8 +97,8 @@ def _find_escapes(evaluation: Evaluation) -> Iterator[Notice]:
             "of its images",
             f"{row.counts.escapes:,} of {row.positives:,} are called clean of it (95 % interval"
             f" {write_share_limits(rate)}).",
-            "Look at its escapes in the report; lower its threshold with stripsight decide, or"
-            " label more of it.",
+            "Look at its escapes in the report; lower its threshold, for example with stripsight"
+            f" decide RUN --policy cost --price 1:1 --price {row.name}=20:1, or label more of it.",
         )
 
 

@@ -12,7 +12,6 @@ from stripsight.reporting.quantities import format_share
 
 _MOST = 8  # of each kind
 _WIDE, _SQUARE = 1100, 420  # pixels across a picture
-_FAINTEST = 0.2  # of a map that is colder everywhere, nothing is shown as hot
 
 
 def show_examples(evaluation: Evaluation) -> Section:
@@ -31,9 +30,10 @@ def show_examples(evaluation: Evaluation) -> Section:
         "examples",
         "What it got wrong",
         blocks,
-        "The surest mistakes of each class first, look-alikes only once. Each image as it is, with"
-        " its labels outlined, and under the heatmap of the class in question: light is where the"
-        " network sees it, at its brightest where the map is highest.",
+        "The surest mistakes of each class first, look-alikes only once: each image as it is, with"
+        " its labels outlined, and with the heatmap of the class in question laid over it. Light is"
+        " 1, dark is 0, the line is the level fitted on validation. An image's probability is"
+        " pooled from its whole map.",
     )
 
 
@@ -71,7 +71,6 @@ def _draw_row(
                 heat,
                 classes.color(example.column),
                 level=evaluation.places.classes[example.column].level,
-                full=max(_FAINTEST, float(heat.max())),
             )
         ],
         width=_WIDE if image.shape[1] > 2 * image.shape[0] else _SQUARE,

@@ -24,22 +24,24 @@ _RECALL_COLOR = "#b3261e"
 
 def show_stress(stress: StressTest) -> Section:
     """Every corruption as a plot, and from which strength on the figures fall."""
-    columns = [Column("corruption"), Column("AP surely falls from")] + [
-        Column(title, numeric=True) for title in ("macro AP as it is", "at the strongest", "recall")
-    ]
+    columns = [Column("corruption")]
+    for figure in ("AP", "recall"):
+        columns += [
+            Column(f"{figure} surely falls from"),
+            Column(f"{figure} as it is", numeric=True),
+            Column(f"{figure} at the strongest", numeric=True),
+        ]
     rows: list[tuple[Cell, ...]] = []
     for curve in stress.curves:
-        first, last = curve.levels[0], curve.levels[-1]
-        fall = curve.find_fall(_MONITOR)
-        rows.append(
-            (
-                capitalise(curve.title),
+        cells: list[Cell] = [capitalise(curve.title)]
+        for name in (_MONITOR, _RECALL):
+            fall = curve.find_fall(name)
+            cells += [
                 "not shown" if fall is None else f"{_strength(fall)} {curve.unit}",
-                write_value(_value(first, _MONITOR)),
-                write_value(_value(last, _MONITOR)),
-                write_value(_value(last, _RECALL)),
-            )
-        )
+                write_value(_value(curve.levels[0], name)),
+                write_value(_value(curve.levels[-1], name)),
+            ]
+        rows.append(tuple(cells))
     plots = [
         build_figure(capitalise(curve.title), _draw(curve), write_caption(curve.note))
         for curve in stress.curves

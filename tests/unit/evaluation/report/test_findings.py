@@ -209,5 +209,6 @@ def test_other_notes_of_a_class_stay(evaluate: Evaluate) -> None:
     evaluation = evaluate(labels, np.full((12, 1), 0.1), [0.5])
     _, *notes = show_findings(evaluation).blocks
     assert [note.text for note in notes if isinstance(note, Note)] == [
-        "kind_0: no negative among the test images, so no AUROC."
+        "kind_0: no negative among the test images, so no AUROC, and an AP of 1"
+        " whatever the scores: it says nothing."
     ]
