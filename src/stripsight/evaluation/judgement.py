@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stripsight.decision.document import Decisions, apply_decisions
-from stripsight.decision.policy import ClassPolicy
+from stripsight.decision.policy import DEFECT, REVIEW, ClassPolicy, Codes, judge_images
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.intervals.bootstrap import bootstrap_figures
 from stripsight.evaluation.intervals.interval import Figure
@@ -154,8 +154,21 @@ def judge(
         macro=bootstrapped.macro,
         overall=bootstrapped.overall,
         counts=outcomes.images,
-        notes=(*notes, *found),
+        notes=(*notes, *found, *_note_hidden_reviews(codes)),
     )
+
+
+def _note_hidden_reviews(codes: Codes) -> list[str]:
+    """Reviews of a class that no person gets, for the image is called defective by another."""
+    reviews = codes == REVIEW
+    hidden = int((reviews & (judge_images(codes) == DEFECT)[:, None]).sum())
+    if not hidden:
+        return []
+    return [
+        f"{hidden:,} of the {int(reviews.sum()):,} reviews of a class are on images that another"
+        " class makes defective: those images go to nobody, and what is missed on them is no escape"
+        " here"
+    ]
 
 
 def describe_figures(figures: Figures) -> dict[str, dict[str, float] | None]:

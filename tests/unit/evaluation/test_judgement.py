@@ -133,6 +133,15 @@ def test_counts_are_those_of_the_codes() -> None:
     assert counts.positives + counts.negatives == judgement.images == 200
 
 
+def test_reviews_that_nobody_gets_are_said() -> None:
+    decisions = decide_at((0.0, 1.0), 0.3, None)
+    codes = apply_decisions(decisions, make_predictions(1).logits)
+    hidden = int((codes[:, 1] == DEFECT).sum())
+    judgement = judge_seed(1, decisions)
+    assert any(f"{hidden} of the 200 reviews of a class are on" in n for n in judgement.notes)
+    assert not any("reviews of a class" in n for n in judge_seed(1, decide_at(0.5, 0.5, 0.5)).notes)
+
+
 def test_look_alikes_widen_the_intervals() -> None:
     test, decisions = make_predictions(1), decide_at(0.4, 0.3, None)
     twice = Predictions(

@@ -45,11 +45,12 @@ def _find_unsearched_lookalikes(evaluation: Evaluation) -> Iterator[Notice]:
         yield Notice(
             "look",
             "Look-alikes were not searched",
-            "?",
-            "groups cross the split",
+            "0",
+            "searches for look-alikes",
             "Only identical files were kept on one side. If frames of one piece of steel lie in"
             " training and here, every figure looks better than the model is.",
-            "Search them with stripsight data duplicates, and evaluate again.",
+            "Search them with stripsight data duplicates and evaluate again. If any cross the"
+            " split, make another with stripsight data split and train on it.",
         )
 
 
