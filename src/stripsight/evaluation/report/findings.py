@@ -6,6 +6,7 @@ from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.report.blocks import write_note
 from stripsight.evaluation.report.evidence import find_weak_evidence
 from stripsight.evaluation.report.words import write_figure, write_share, write_share_limits
+from stripsight.evaluation.slices.slice import describe_slice
 from stripsight.reporting.page import Block, Note, Notice, Notices, Section
 from stripsight.reporting.quantities import format_quantity, format_share
 
@@ -156,9 +157,8 @@ def _find_worst_slice(evaluation: Evaluation) -> Iterator[Notice]:
             f"More {kind}: {part.name}",
             format_share(rate.rate),
             f"against {format_share(rate.rest_rate)} elsewhere",
-            f"{rate.wrong:,} of {rate.images:,} images here, {rate.rest_wrong:,} of"
-            f" {rate.rest_images:,} elsewhere; worse by at least {100 * rate.least_gap:.1f} points"
-            " at 95 % confidence, with all slices that were looked at counted.",
+            f"{describe_slice(part)} at 95 % confidence, with all slices that were looked at"
+            " counted.",
             "Look at what these images have in common; label more of them.",
         )
 
