@@ -4,7 +4,6 @@ Fitted on the stored validation predictions alone. Those of test are not even op
 chosen with them would make every later figure of test worthless.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,11 @@ from stripsight.evaluation.groups import find_groups
 from stripsight.evaluation.policies.settings import complete_settings
 from stripsight.evaluation.policies.what_if import Scenario, compute_what_if
 from stripsight.evaluation.predictions import Predictions, load_predictions
+from stripsight.evaluation.stored_predictions import (
+    find_fault_of_labels,
+    find_fault_of_rows,
+    find_missing_images,
+)
 from stripsight.training.checkpoint import hash_checkpoint, read_description
 from stripsight.training.provenance import read_provenance
 
@@ -158,8 +162,8 @@ def load_validation(run: Path) -> tuple[Predictions, PreparedDataset]:
     dataset = load_prepared(config.data.root)
     if fault := (
         _find_fault_of_source(predictions, expected)
-        or _find_fault_of_rows(predictions, names)
-        or _find_fault_of_labels(predictions, dataset, expected["data_set"])
+        or find_fault_of_rows(predictions, names)
+        or find_fault_of_labels(predictions, dataset, expected["data_set"])
         or _find_fault_of_part(predictions, dataset, config, record)
     ):
         raise EvaluationError(f"{path}: {fault}: run `stripsight evaluate {run}` again")
@@ -178,36 +182,6 @@ def _find_fault_of_source(predictions: Predictions, expected: dict[str, str]) ->
     return None
 
 
-def _find_fault_of_rows(predictions: Predictions, names: tuple[str, ...]) -> str | None:
-    if predictions.class_names != names:
-        given = ", ".join(predictions.class_names)
-        return f"predictions of the classes {given}; the checkpoint knows {', '.join(names)}"
-    ids = predictions.ids
-    if not ids:
-        return "it has no row"
-    if None in ids:
-        return "a row has no id"
-    twice = next((image_id for image_id, count in Counter(ids).items() if count > 1), None)
-    if twice is not None:
-        return f"image {twice!r} is in it twice"
-    wrong = ~np.isfinite(predictions.logits).all(axis=1)
-    if wrong.any():
-        return f"a logit of image {ids[int(np.argmax(wrong))]!r} is not finite"
-    return None
-
-
-def _find_fault_of_labels(
-    predictions: Predictions, dataset: PreparedDataset, content_hash: str
-) -> str | None:
-    if dataset.content_hash() != content_hash:
-        return f"the labels or images of {dataset.root} have changed since"
-    given = dict(zip(dataset.labelled_images["id"], dataset.label_matrix(), strict=True))
-    for image_id, row in zip(predictions.ids, predictions.labels, strict=True):
-        if image_id not in given or (given[image_id] != row).any():
-            return f"image {image_id!r} has other labels here than in {dataset.root}"
-    return None
-
-
 def _find_fault_of_part(
     predictions: Predictions, dataset: PreparedDataset, config: Config, record: dict[str, Any]
 ) -> str | None:
@@ -219,7 +193,4 @@ def _find_fault_of_part(
     strange = next((name for name in predictions.ids if name not in inside), None)
     if strange is not None:
         return f"image {strange!r} is not of the validation part"
-    used = record["data_set"]["images_used"]["validation"]
-    if len(predictions.ids) != used:
-        return f"it holds {len(predictions.ids):,} of the {used:,} validation images of the run"
-    return None
+    return find_missing_images(predictions, record, "validation")

@@ -19,7 +19,12 @@ from stripsight.decision.policy import Codes
 from stripsight.errors import EvaluationError, UsageError
 from stripsight.evaluation.groups import Groups, find_groups
 from stripsight.evaluation.predictions import Predictions, load_predictions
-from stripsight.training.provenance import read_provenance
+from stripsight.evaluation.stored_predictions import (
+    find_fault_of_labels,
+    find_fault_of_rows,
+    find_missing_images,
+)
+from stripsight.training.provenance import check_origin, read_provenance
 
 _PARTS = ("validation", "test")
 _HASHES = {"part": "part", "data_set": "data set", "split": "split"}
@@ -82,6 +87,7 @@ def load_compared_runs(paths: Sequence[Path], part: str = "test") -> ComparedRun
 
 def _load_run(path: Path, part: str) -> ComparedRun:
     record = read_provenance(path)
+    check_origin(record, path)
     file = path / f"predictions_{part}.parquet"
     for needed in (file, path / "decisions.json"):
         if not needed.is_file():
@@ -99,13 +105,14 @@ def _load_run(path: Path, part: str) -> ComparedRun:
         raise EvaluationError(
             f"{file} holds predictions of {predictions.source['part']}: evaluate the run again"
         )
-    if len(set(predictions.ids)) != len(predictions.ids):
-        twice = next(i for i in predictions.ids if predictions.ids.count(i) > 1)
-        raise EvaluationError(f"{file} holds image {twice!r} twice: evaluate the run again")
-    if not len(predictions.ids) or not np.isfinite(predictions.logits).all():
-        raise EvaluationError(
-            f"{file} holds no image, or a logit that is not finite: evaluate the run again"
-        )
+    config = load_config(path / "config.yaml")
+    dataset = load_prepared(config.data.root)
+    if fault := (
+        find_fault_of_rows(predictions, dataset.classes.names)
+        or find_fault_of_labels(predictions, dataset, predictions.source["data_set"])
+        or find_missing_images(predictions, record, part)
+    ):
+        raise EvaluationError(f"{file}: {fault}: evaluate the run again")
     decisions = load_decisions(path / "decisions.json", predictions.class_names)
     fitted = decisions.fitted_on
     for key in ("data_set", "split", "checkpoint"):
@@ -116,7 +123,7 @@ def _load_run(path: Path, part: str) -> ComparedRun:
             )
     return ComparedRun(
         path=path,
-        config=load_config(path / "config.yaml"),
+        config=config,
         run_id=str(record["run_id"]),
         predictions=predictions,
         decisions=decisions,
