@@ -16,6 +16,7 @@ from stripsight.decision.calibration import Calibration, ClassCalibration
 from stripsight.decision.document import Decisions, FittedOn, save_decisions
 from stripsight.decision.policy import ClassPolicy, Policy
 from stripsight.evaluation.predictions import Predictions, load_predictions, save_predictions
+from stripsight.training.checkpoint import hash_checkpoint, write_checkpoint
 
 WriteRun = Callable[..., Path]
 
@@ -40,10 +41,13 @@ def write_run(tmp_path: Path, tiny_dataset: Path) -> WriteRun:
         rng = np.random.default_rng([seed, int(noise * 100)])
         shared = np.random.default_rng(9).normal(size=labels.shape)
         logits = 3.0 * labels - 1.5 + shared + noise * rng.normal(size=labels.shape)
+        checkpoint = run / "checkpoints" / "best.ckpt"
+        checkpoint.parent.mkdir()
+        write_checkpoint({"stripsight": {"run_id": name}}, checkpoint)
         source = {
             "data_set": dataset.content_hash(),
             "split": "s",
-            "checkpoint": f"weights of {name}",
+            "checkpoint": hash_checkpoint(checkpoint),
         }
         for part in parts:
             save_predictions(
@@ -215,7 +219,7 @@ def test_a_run_twice_is_refused(write_run: WriteRun, capsys: pytest.CaptureFixtu
     assert "copies of one run" in fail(capsys, a, copy, code=2)
     record = json.loads((copy / "provenance.json").read_bytes())
     (copy / "provenance.json").write_text(json.dumps({**record, "run_id": "other"}))
-    assert "the very same weights" in fail(capsys, a, copy, code=2)
+    assert "belongs to another run" in fail(capsys, a, copy)
     assert "two runs or more" in fail(capsys, a, code=2)
     assert "cannot be compared" in fail(capsys, a, copy, "--split", "train", code=2)
 
@@ -224,11 +228,15 @@ def test_another_split_is_refused(write_run: WriteRun, capsys: pytest.CaptureFix
     a, b = write_run("a"), write_run("b", noise=2.0)
     source = load_predictions(b / "predictions_test.parquet").source
     change_predictions(b, source={**source, "split": "other"})
-    assert "was fitted on another" in fail(capsys, a, b)
+    assert "made with another split than the run has now" in fail(capsys, a, b)
+    record = json.loads((b / "provenance.json").read_bytes())
+    record["split"]["hash"] = "other"
+    (b / "provenance.json").write_text(json.dumps(record))
+    assert "was fitted on another split than the run has now" in fail(capsys, a, b)
     document = json.loads((b / "decisions.json").read_bytes())
     document["fitted_on"]["split"] = "other"
     (b / "decisions.json").write_text(json.dumps(document))
-    assert "another split" in fail(capsys, a, b)
+    assert "another split than" in fail(capsys, a, b)
 
 
 def test_predictions_of_other_data_than_the_run_names_are_refused(
@@ -237,7 +245,24 @@ def test_predictions_of_other_data_than_the_run_names_are_refused(
     a, b = write_run("a"), write_run("b", noise=2.0)
     source = load_predictions(b / "predictions_test.parquet").source
     change_predictions(b, source={**source, "data_set": "other"})
+    assert "made with another data set" in fail(capsys, a, b)
+    record = json.loads((b / "provenance.json").read_bytes())
+    record["data_set"]["content_hash"] = "other"
+    (b / "provenance.json").write_text(json.dumps(record))
     assert "have changed since" in fail(capsys, a, b)
+
+
+def test_a_checkpoint_that_is_no_longer_the_judged_one_is_refused(
+    write_run: WriteRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = write_run("a"), write_run("b", noise=2.0)
+    checkpoint = b / "checkpoints" / "best.ckpt"
+    write_checkpoint({"stripsight": {"run_id": "b"}, "epoch": 7}, checkpoint)
+    said = fail(capsys, a, b)
+    assert "predictions_test.parquet: made with another checkpoint than the run has now" in said
+    assert f"run `stripsight evaluate {b}` again" in said
+    checkpoint.unlink()
+    assert "best.ckpt cannot be read" in fail(capsys, a, b)
 
 
 def test_other_images_or_labels_are_refused(
@@ -257,7 +282,7 @@ def test_other_images_or_labels_are_refused(
     change_predictions(b, ids=p.ids, labels=p.labels, logits=p.logits * np.nan)
     assert "not finite" in fail(capsys, a, b)
     change_predictions(b, logits=p.logits, source={**p.source, "part": "validation"})
-    assert "holds predictions of validation" in fail(capsys, a, b)
+    assert "of the part 'validation', not of test" in fail(capsys, a, b)
 
 
 def test_what_is_no_judged_run_is_refused(

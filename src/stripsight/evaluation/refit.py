@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stripsight.config.compose import load_config
-from stripsight.config.schema import Config
-from stripsight.data.prepared import PreparedDataset, load_prepared
+from stripsight.data.prepared import PreparedDataset
 from stripsight.data.splits.choice import take_split
 from stripsight.decision.document import Decisions, save_decisions
 from stripsight.errors import DecisionError, EvaluationError, UsageError
@@ -20,14 +18,8 @@ from stripsight.evaluation.fitting import FILE_NAME, Choice, FittedDecisions, fi
 from stripsight.evaluation.groups import find_groups
 from stripsight.evaluation.policies.settings import complete_settings
 from stripsight.evaluation.policies.what_if import Scenario, compute_what_if
-from stripsight.evaluation.predictions import Predictions, load_predictions
-from stripsight.evaluation.stored_predictions import (
-    find_fault_of_labels,
-    find_fault_of_rows,
-    find_missing_images,
-)
-from stripsight.training.checkpoint import hash_checkpoint, read_description
-from stripsight.training.provenance import read_provenance
+from stripsight.evaluation.predictions import Predictions
+from stripsight.evaluation.stored_predictions import load_stored_predictions
 
 _JUDGED = ("metrics*.json", "report*.html", "MODEL_CARD.md")
 """What `evaluate` writes of the rule that it judged by."""
@@ -144,53 +136,16 @@ def load_validation(run: Path) -> tuple[Predictions, PreparedDataset]:
     Raises:
         StripSightError: see `refit_run`.
     """
-    record = read_provenance(run)
-    path = run / "predictions_validation.parquet"
-    if not path.exists():
-        raise EvaluationError(f"{run} has no {path.name}: run `stripsight evaluate {run}` first")
-    predictions = load_predictions(path)
-    checkpoint = run / "checkpoints" / "best.ckpt"
-    description = read_description(checkpoint, run_id=record["run_id"])
-    expected = {
-        "part": "validation",
-        "data_set": record["data_set"]["content_hash"],
-        "split": record["split"]["hash"],
-        "checkpoint": hash_checkpoint(checkpoint),
-    }
-    names = tuple(str(row["name"]) for row in description["classes"])
-    config = load_config(run / "config.yaml")
-    dataset = load_prepared(config.data.root)
-    if fault := (
-        _find_fault_of_source(predictions, expected)
-        or find_fault_of_rows(predictions, names)
-        or find_fault_of_labels(predictions, dataset, expected["data_set"])
-        or _find_fault_of_part(predictions, dataset, config, record)
-    ):
-        raise EvaluationError(f"{path}: {fault}: run `stripsight evaluate {run}` again")
-    return predictions, dataset
-
-
-def _find_fault_of_source(predictions: Predictions, expected: dict[str, str]) -> str | None:
-    source: object = predictions.source  # plain JSON, of any kind in a file that was tampered with
-    if not isinstance(source, dict):
-        return "it does not say what its predictions are of"
-    for key, value in expected.items():
-        if source.get(key) != value:
-            if key == "part":
-                return f"predictions of the part {source.get(key)!r}, not of validation"
-            return f"made with another {key.replace('_', ' ')} than the run has now"
-    return None
-
-
-def _find_fault_of_part(
-    predictions: Predictions, dataset: PreparedDataset, config: Config, record: dict[str, Any]
-) -> str | None:
-    data = config.data
+    stored = load_stored_predictions(run, "validation")
+    data, ids = stored.config.data, stored.predictions.ids
     split = take_split(
-        dataset, data.split, fractions=data.fractions, seed=data.split_seed, leaks="warn"
+        stored.dataset, data.split, fractions=data.fractions, seed=data.split_seed, leaks="warn"
     )
     inside = set(split.ids("validation"))
-    strange = next((name for name in predictions.ids if name not in inside), None)
+    strange = next((image_id for image_id in ids if image_id not in inside), None)
     if strange is not None:
-        return f"image {strange!r} is not of the validation part"
-    return find_missing_images(predictions, record, "validation")
+        raise EvaluationError(
+            f"{run / 'predictions_validation.parquet'}: image {strange!r} is not of the validation"
+            f" part: run `stripsight evaluate {run}` again"
+        )
+    return stored.predictions, stored.dataset

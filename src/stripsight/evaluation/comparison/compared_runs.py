@@ -1,8 +1,8 @@
 """Runs that may be compared: what they predicted of the same images, and how they decide.
 
 Refused are runs of another data set, split, part, class list or set of images, a run twice, and
-decisions that are not of the checkpoint that made the predictions. The order of images is made that
-of the first run.
+predictions or decisions that are not of the checkpoint that lies in the run. The order of images is
+made that of the first run.
 """
 
 from collections.abc import Sequence
@@ -11,20 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stripsight.config.compose import load_config
 from stripsight.config.schema import Config
 from stripsight.data.prepared import load_prepared
 from stripsight.decision.document import Decisions, apply_decisions, load_decisions
 from stripsight.decision.policy import Codes
 from stripsight.errors import EvaluationError, UsageError
 from stripsight.evaluation.groups import Groups, find_groups
-from stripsight.evaluation.predictions import Predictions, load_predictions
-from stripsight.evaluation.stored_predictions import (
-    find_fault_of_labels,
-    find_fault_of_rows,
-    find_missing_images,
-)
-from stripsight.training.provenance import check_origin, read_provenance
+from stripsight.evaluation.predictions import Predictions
+from stripsight.evaluation.stored_predictions import load_stored_predictions
 
 _PARTS = ("validation", "test")
 _HASHES = {"part": "part", "data_set": "data set", "split": "split"}
@@ -65,7 +59,8 @@ def load_compared_runs(paths: Sequence[Path], part: str = "test") -> ComparedRun
 
     Raises:
         UsageError: fewer than two runs, a run twice, or a part that is none.
-        EvaluationError: no predictions, or not of the same images.
+        EvaluationError: no predictions, not of the run as it stands, or not of the same images.
+        CheckpointError: no best checkpoint, a damaged one, or another run's.
         DecisionError: no decisions, or damaged ones.
         DataError: the data set, whose groups of look-alikes are needed, is not there.
         TrainingError: a folder that is no run.
@@ -77,8 +72,6 @@ def load_compared_runs(paths: Sequence[Path], part: str = "test") -> ComparedRun
     _check_distinct([str(path.resolve()) for path in paths], paths, "the same folder")
     runs = [_load_run(path, part) for path in paths]
     _check_distinct([run.run_id for run in runs], paths, "copies of one run")
-    checkpoints = [str(run.predictions.source["checkpoint"]) for run in runs]
-    _check_distinct(checkpoints, paths, "runs of the very same weights")
     first = runs[0]
     aligned = (first, *(_align(run, first) for run in runs[1:]))
     dataset = load_prepared(Path(first.config.data.root))
@@ -86,45 +79,21 @@ def load_compared_runs(paths: Sequence[Path], part: str = "test") -> ComparedRun
 
 
 def _load_run(path: Path, part: str) -> ComparedRun:
-    record = read_provenance(path)
-    check_origin(record, path)
-    file = path / f"predictions_{part}.parquet"
-    for needed in (file, path / "decisions.json"):
-        if not needed.is_file():
-            option = " --split validation" if part == "validation" else ""
-            raise EvaluationError(
-                f"{path} has no {needed.name}: run `stripsight evaluate {path}{option}` first"
-            )
-    predictions = load_predictions(file)
-    if not isinstance(predictions.source, dict):
-        raise EvaluationError(f"{file} does not say what it holds: evaluate the run again")
-    missing = [key for key in (*_HASHES, "checkpoint") if key not in predictions.source]
-    if missing:
-        raise EvaluationError(f"{file} does not say its {missing[0]}: evaluate the run again")
-    if predictions.source["part"] != part:
-        raise EvaluationError(
-            f"{file} holds predictions of {predictions.source['part']}: evaluate the run again"
-        )
-    config = load_config(path / "config.yaml")
-    dataset = load_prepared(config.data.root)
-    if fault := (
-        find_fault_of_rows(predictions, dataset.classes.names)
-        or find_fault_of_labels(predictions, dataset, predictions.source["data_set"])
-        or find_missing_images(predictions, record, part)
-    ):
-        raise EvaluationError(f"{file}: {fault}: evaluate the run again")
-    decisions = load_decisions(path / "decisions.json", predictions.class_names)
-    fitted = decisions.fitted_on
+    stored = load_stored_predictions(path, part)
+    predictions, file = stored.predictions, path / "decisions.json"
+    if not file.is_file():
+        raise EvaluationError(f"{path} has no {file.name}: run `stripsight evaluate {path}` first")
+    decisions = load_decisions(file, predictions.class_names)
     for key in ("data_set", "split", "checkpoint"):
-        if getattr(fitted, key) != predictions.source[key]:
+        if getattr(decisions.fitted_on, key) != predictions.source[key]:
             raise EvaluationError(
-                f"{path / 'decisions.json'} was fitted on another {key.replace('_', ' ')} than that"
-                f" of {file.name}: evaluate the run again"
+                f"{file} was fitted on another {key.replace('_', ' ')} than the run has now: run"
+                f" `stripsight evaluate {path}` again"
             )
     return ComparedRun(
         path=path,
-        config=config,
-        run_id=str(record["run_id"]),
+        config=stored.config,
+        run_id=str(stored.record["run_id"]),
         predictions=predictions,
         decisions=decisions,
         codes=apply_decisions(decisions, predictions.logits),
