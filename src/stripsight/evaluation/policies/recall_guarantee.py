@@ -5,7 +5,9 @@ the lowest up, and the last one whose exact binomial test still rejects "more th
 taken. Escapes only grow with the threshold, so no correction is paid for the many tests, and the
 rule reduces to one order statistic: of n positives, the (k + 1)-th lowest score, where k is the
 largest number with P(Bin(n, alpha) <= k) <= delta. The true escape rate at that score is at most
-Beta(k + 1, n - k), whatever the distribution of the scores.
+Beta(k + 1, n - k), whatever the distribution of the scores. Where a lower threshold calls no
+negative more, it is taken: letting a positive escape would save nothing. What holds at a threshold
+holds at every lower one, so the promise stays.
 
 Look-alike images are not independent, so the unit is the duplicate group: it counts once, and it
 has escaped when any of its images has. A calibration that keeps the order of the scores, as all of
@@ -97,8 +99,8 @@ class RecallPromise:
 def fit_recall(
     scores: Scores, labels: Labels, groups: Groups, *, name: str, alpha: float, delta: float
 ) -> RecallPromise:
-    """The highest threshold that keeps the promise; where none does, the highest that calls every
-    validation positive.
+    """The lowest threshold with as few overkills as the highest that keeps the promise; where none
+    does, as the highest that calls every validation positive.
 
     Args:
         scores: probabilities `[N]`.
@@ -121,8 +123,21 @@ def fit_recall(
         groups_needed=count_needed(alpha, delta),
         escapes_allowed=allowed,
         bound=bound_escape_rate(below, count, delta) if count else None,
-        threshold=place_below(float(lowest[below]), scores) if count else None,
+        threshold=_lower_freely(float(lowest[below]), scores, labels) if count else None,
     )
+
+
+def _lower_freely(score: float, scores: Scores, labels: Labels) -> float:
+    """The lowest threshold that calls `score`, and no negative that the highest such one does not.
+
+    Args:
+        score: the lowest that must be called.
+        scores: `[N]`, `score` among them.
+        labels: `[N]`.
+    """
+    values = scores.astype(np.float64)
+    highest_below = values[(labels == 0) & (values < score)].max(initial=-np.inf)
+    return place_below(float(values[values > highest_below].min()), scores)
 
 
 def find_lowest_of_groups(

@@ -66,6 +66,38 @@ def test_too_few_promise_nothing_and_say_how_many_are_needed() -> None:
     assert "needs 59 groups of validation positives, there are 2" in promise.words
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 12).map(lambda k: k / 12), st.integers(0, 1)),
+        min_size=1,
+        max_size=40,
+    ).filter(lambda case: any(label for _, label in case))
+)
+def test_of_equal_overkills_the_lowest_threshold(case: list[tuple[float, int]]) -> None:
+    scores, labels = np.array(case).T
+    groups = np.arange(len(case))
+    promise = fit_recall(scores, labels == 1, groups, name="x", alpha=0.5, delta=0.4)
+    threshold = promise.threshold
+    assert threshold is not None
+    positives, negatives = np.sort(scores[labels == 1]), scores[labels == 0]
+    must = positives[promise.escapes_allowed or 0]
+    assert threshold <= must
+    # The threshold that stands as high as may be, and every lower cut, one by one.
+    overkills = (negatives >= must).sum()
+    assert (negatives >= threshold).sum() == overkills
+    free = [p for p in positives if p <= must and (negatives >= p).sum() == overkills]
+    assert (scores >= threshold).sum() == (scores >= min(free)).sum()
+
+
+def test_nothing_escapes_for_nothing() -> None:
+    # All negatives stand below all positives: 2 of 60 may escape, and need not.
+    scores = np.append(np.linspace(0.5, 0.9, 100), np.linspace(0, 0.1, 20))
+    labels = np.append(np.ones(100), np.zeros(20)).astype(np.uint8)
+    promise = fit_recall(scores, labels, np.arange(120), name="x", alpha=0.1, delta=0.1)
+    assert promise.escapes_allowed == 5
+    assert promise.threshold == pytest.approx(0.3)
+
+
 def test_without_positives_there_is_no_threshold() -> None:
     none = np.zeros(3, np.uint8)
     promise = fit_recall(
@@ -119,8 +151,12 @@ def test_the_promise_holds_in_2000_simulated_sets(count: int, alpha: float, delt
     assert broken <= (delta if exact + chance < delta else delta + chance)
     # As often as the theory has it: neither luck nor a threshold lower than it must be.
     assert abs(broken - exact) < chance
-    # As many escape as may, and with one more it would not hold.
-    assert ((scores < thresholds[:, None]).sum(axis=1) == allowed).all()
+    # As many escape as may, less those that no negative parts from the next; with one more it
+    # would not hold.
+    escaped = (scores < thresholds[:, None]).sum(axis=1)
+    next_up = np.sort(scores, axis=1)[:, allowed]
+    assert (escaped <= allowed).all()
+    assert (next_up - thresholds <= NEGATIVES[1] - NEGATIVES[0]).all()
     higher = shape.cdf(np.sort(scores, axis=1)[:, allowed + 1])
     assert (higher > alpha).mean() > delta
 
