@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from stripsight.cli.app import run_command
@@ -210,6 +209,7 @@ def with_source(**changes: object) -> Callable[[Predictions], Predictions]:
         (alter("class_names", lambda p: ("blob", "bar")), "the data set has bar, blob"),
         (alter("class_names", lambda p: ("bar", "pit")), "the data set has bar, blob"),
         (keep_rows(5), "it holds 5 of the"),
+        (keep_rows(0), "it has no row"),
         (with_source(part="test"), "of the part 'test', not of validation"),
         (with_source(part="train"), "of the part 'train', not of validation"),
         (with_source(data_set="0" * 64), "another data set"),
@@ -232,13 +232,6 @@ def test_predictions_that_are_not_of_this_run_are_refused(
     assert f"run `stripsight evaluate {run}` again" in error
     assert error.count("\n") == 1
     assert (run / "decisions.json").read_bytes() == before
-
-
-def test_predictions_of_no_image_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = run / "predictions_validation.parquet"
-    pq.write_table(pq.read_table(path).slice(0, 0), path)
-    assert decide(run, *MAX_F1) == 1
-    assert "it has no row" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

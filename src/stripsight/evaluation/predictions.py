@@ -3,9 +3,11 @@
     predictions_<part>.parquet    id, label_<class>..., logit_<class>..., probability_<class>...
 
 Logits are kept beside the calibrated probabilities because calibration is fitted on them. The
-file's metadata names the part, the data set's content hash, the split's hash and the checkpoint's.
+file's metadata names the part, the data set's content hash, the split's hash and the checkpoint's,
+and seals all that is read again with a sha256: Parquet would read a flipped bit as another logit.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from stripsight.errors import EvaluationError
 from stripsight.models.network import DefectNetwork
 
 _METADATA_KEY = b"stripsight"
+_SEAL_KEY = b"stripsight-sha256"
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def save_predictions(
     probabilities: npt.NDArray[np.float64] | None = None,
 ) -> None:
     """Write the Parquet table in one step; `probabilities` are calibrated, `[N, C]`, if given."""
-    columns: dict[str, Any] = {"id": predictions.ids}
+    columns: dict[str, Any] = {"id": pa.array(predictions.ids, pa.string())}
     for prefix, values in (
         ("label", predictions.labels),
         ("logit", predictions.logits),
@@ -118,7 +121,10 @@ def save_predictions(
         for column, name in enumerate(predictions.class_names):
             columns[f"{prefix}_{name}"] = values[:, column]
     table = pa.table(columns).replace_schema_metadata(
-        {_METADATA_KEY: json.dumps(predictions.source).encode()}
+        {
+            _METADATA_KEY: json.dumps(predictions.source).encode(),
+            _SEAL_KEY: _hash_content(predictions),
+        }
     )
     with open_atomically(path) as file:
         pq.write_table(table, file)
@@ -132,7 +138,8 @@ def load_predictions(path: Path) -> Predictions:
     """
     try:
         table = pq.read_table(path)
-        source = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+        metadata = table.schema.metadata or {}
+        source = json.loads(metadata[_METADATA_KEY])
         if table.schema.field("id").type not in (pa.string(), pa.large_string()):
             raise ValueError("its ids are no text")
         names = tuple(
@@ -141,13 +148,18 @@ def load_predictions(path: Path) -> Predictions:
         labels = _matrix(table, "label", names)
         if not np.isin(labels, (0, 1)).all():
             raise ValueError("a label is neither 0 nor 1")
-        return Predictions(
+        predictions = Predictions(
             ids=table["id"].to_pylist(),
             class_names=names,
             labels=labels.astype(np.uint8),
             logits=_matrix(table, "logit", names).astype(np.float32),
             source=source,
         )
+        seal = metadata.get(_SEAL_KEY)
+        # Older files have none.
+        if seal is not None and seal != _hash_content(predictions):
+            raise ValueError("it was changed since it was written: evaluate the run again")
+        return predictions
     except (
         OSError,
         LookupError,
@@ -158,6 +170,14 @@ def load_predictions(path: Path) -> Predictions:
     ) as error:
         reason = " ".join(str(error).split())[:200]
         raise EvaluationError(f"{path} holds no predictions: {reason}") from error
+
+
+def _hash_content(predictions: Predictions) -> bytes:
+    described = [predictions.source, predictions.class_names, predictions.ids]
+    digest = hashlib.sha256(json.dumps(described).encode())
+    digest.update(predictions.labels.astype(np.uint8).tobytes())
+    digest.update(predictions.logits.astype(np.float32).tobytes())
+    return digest.hexdigest().encode()
 
 
 def _matrix(table: pa.Table, prefix: str, names: tuple[str, ...]) -> npt.NDArray[Any]:
