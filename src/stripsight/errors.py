@@ -16,7 +16,9 @@
     │   ├── NonFiniteError          loss or gradient became NaN or infinite
     │   └── CheckpointError         a checkpoint that is damaged or not ours
     ├── EvaluationError             a run cannot be judged as asked
-    └── DecisionError               a decision rule is damaged, of other classes or not to be had
+    ├── DecisionError               a decision rule is damaged, of other classes or not to be had
+    ├── BundleError                 a bundle that is damaged, changed or of another kind
+    └── EngineError                 an engine or a precision that this machine does not have
 
 A message is one line for the person at the terminal: what is wrong, which value, what to do.
 """
@@ -92,3 +94,11 @@ class EvaluationError(StripSightError):
 
 class DecisionError(StripSightError):
     """A decision rule is damaged, of other classes, or cannot be fitted as asked."""
+
+
+class BundleError(StripSightError):
+    """A bundle is damaged, was changed, or cannot be read by this version."""
+
+
+class EngineError(StripSightError):
+    """An engine or a precision is not to be had on this machine."""

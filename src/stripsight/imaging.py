@@ -19,7 +19,7 @@ The rules:
     damaged                         refused as far as it shows (`jpeg.py`, `png.py` say how far)
     bytes behind the end            ignored
 
-Resizing and normalisation are not done here; they belong to the network's contract.
+Normalisation is not done here; it is the network's. Resizing is a step of its own, and one for all.
 """
 
 import io
@@ -147,6 +147,18 @@ def read_grey(
         )
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
+
+
+def resize_grey(image: GreyImage, size: tuple[int, int]) -> GreyImage:
+    """To (height, width) in pixels by Pillow's bilinear filter, which averages where it shrinks.
+
+    The one way for training and for the line; an image of that size comes back as it is.
+    """
+    if image.shape == size:
+        return image
+    height, width = size
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.array(resized, dtype=np.uint8)
 
 
 def read_image_bytes(path: Path, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:

@@ -14,7 +14,6 @@ from typing import Any, Literal, NotRequired, Self, TypedDict
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
@@ -25,7 +24,7 @@ from stripsight.data.prepared import PreparedDataset, load_prepared
 from stripsight.data.splits.choice import DEFAULT_SPLIT
 from stripsight.data.splits.store import load_split
 from stripsight.errors import DataError
-from stripsight.imaging import GreyImage, read_grey
+from stripsight.imaging import GreyImage, read_grey, resize_grey
 from stripsight.labels import ClassList
 
 
@@ -194,12 +193,7 @@ class SeverstalFullImageDataset(Dataset[StripSample]):
 
     def resize(self, grey: GreyImage) -> GreyImage:
         """A stored image in the size that the samples have."""
-        if self.image_size is None or grey.shape == self.image_size:
-            return grey
-        # Pillow, not torch: the line side has Pillow too and must give the same pixels.
-        height, width = self.image_size
-        resized = Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR)
-        return np.array(resized, dtype=np.uint8)
+        return grey if self.image_size is None else resize_grey(grey, self.image_size)
 
     def _read_mask(self, table: MaskTable, row: int, height: int, width: int) -> torch.Tensor:
         try:

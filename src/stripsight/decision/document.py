@@ -91,7 +91,13 @@ def save_decisions(decisions: Decisions, path: Path) -> None:
     Raises:
         OSError: see `write_atomically`.
     """
-    record = {
+    record = to_record(decisions)
+    write_atomically(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+
+
+def to_record(decisions: Decisions) -> dict[str, Any]:
+    """The document as plain data; a bundle's manifest holds the same."""
+    return {
         "schema_version": SCHEMA_VERSION,
         "classes": list(decisions.class_names),
         "calibration": decisions.calibration.to_json(),
@@ -104,7 +110,6 @@ def save_decisions(decisions: Decisions, path: Path) -> None:
         "positives": list(decisions.positives),
         "promises": list(decisions.promises),
     }
-    write_atomically(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
 
 
 def load_decisions(path: Path, class_names: tuple[str, ...]) -> Decisions:
@@ -127,7 +132,7 @@ def load_decisions(path: Path, class_names: tuple[str, ...]) -> Decisions:
             f" {SCHEMA_VERSION}: evaluate the run again"
         )
     try:
-        decisions = _read_record(record)
+        decisions = read_record(record)
     except (DecisionError, ValueError, TypeError, OverflowError) as error:
         raise DecisionError(f"{path} is damaged: {error}") from error
     if decisions.class_names != tuple(class_names):
@@ -138,7 +143,13 @@ def load_decisions(path: Path, class_names: tuple[str, ...]) -> Decisions:
     return decisions
 
 
-def _read_record(record: Any) -> Decisions:
+def read_record(record: Any) -> Decisions:
+    """Read what `to_record` made.
+
+    Raises:
+        DecisionError: damaged, or parts that do not fit each other; ValueError, TypeError or
+            OverflowError where a value is of another kind.
+    """
     _check(isinstance(record, dict), "it is no object")
     _check(tuple(sorted(record)) == _KEYS, f"it must have the keys {', '.join(_KEYS)}")
     _check(type(record["schema_version"]) is int, "its schema version is no number")

@@ -1,0 +1,106 @@
+"""A bundle on disk: opened whole and unchanged, or not at all."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from stripsight.atomic import write_atomically
+from stripsight.bundle.manifest import FILE_NAME, FileSeal, Manifest
+from stripsight.bundle.reading import read_manifest
+from stripsight.errors import BundleError
+
+# No manifest is larger; nothing is read into memory because a file claims to be one.
+_LARGEST_MANIFEST = 16 * 2**20
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what it is.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    def read(self, file: str) -> bytes:
+        """The bytes of one of its files: the very bytes that its manifest names.
+
+        Raises:
+            BundleError: not one of its files, missing, or other bytes.
+        """
+        seal = self.manifest.files.get(file)
+        if seal is None:
+            raise BundleError(f"{self.folder} has no file {file!r} in its manifest")
+        path = self.folder / file
+        _check_size(path, seal)
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != seal.sha256:
+            raise BundleError(_describe_change(path))
+        return data
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Open a bundle and hold every file against its manifest.
+
+    Raises:
+        BundleError: no bundle, damaged, changed, incomplete, or of a newer StripSight.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        what = "no folder" if not folder.is_dir() else f"has no {FILE_NAME}"
+        raise BundleError(f"{folder} is no bundle ({what}): make one by `stripsight export`")
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_MANIFEST + 1)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(data) > _LARGEST_MANIFEST:
+        raise BundleError(f"{path} is larger than any manifest: export the bundle again")
+    try:
+        manifest = read_manifest(data)
+    except BundleError as error:
+        raise BundleError(f"{folder}: {error}") from error
+    for name, seal in manifest.files.items():
+        path = folder / name
+        _check_size(path, seal)
+        if hash_file(path) != seal.sha256:
+            raise BundleError(_describe_change(path))
+    return Bundle(folder, manifest)
+
+
+def seal_file(path: Path) -> FileSeal:
+    """What a manifest says of a file as it is now."""
+    return FileSeal(hash_file(path), path.stat().st_size)
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Sign and write the manifest of a folder, in one step.
+
+    Raises:
+        OSError: the old manifest is intact.
+    """
+    write_atomically(folder / FILE_NAME, manifest.to_bytes())
+
+
+def _check_size(path: Path, seal: FileSeal) -> None:
+    if path.is_symlink() or not path.is_file():
+        raise BundleError(f"{path} is missing or no plain file: copy or export the bundle again")
+    if path.stat().st_size != seal.bytes:
+        raise BundleError(_describe_change(path))
+
+
+def _describe_change(path: Path) -> str:
+    return f"{path} is not the file that its manifest names: copy or export the bundle again"

@@ -1,0 +1,130 @@
+"""From the bytes of a `manifest.json` to a `Manifest`, or one line that says what is wrong."""
+
+import json
+from typing import Any, NoReturn, get_args
+
+from stripsight.bundle.manifest import (
+    FILE_NAME,
+    SCHEMA_VERSION,
+    EngineName,
+    FileSeal,
+    GoldenImage,
+    InputContract,
+    Manifest,
+    Precision,
+    Variant,
+    check,
+    hash_content,
+)
+from stripsight.decision.document import read_record
+from stripsight.errors import BundleError, StripSightError
+from stripsight.labels import ClassList
+
+_KEYS = (
+    *("bundle_id", "chosen", "classes", "created", "decisions", "files", "golden", "input"),
+    *("name", "provenance", "schema_version", "stripsight", "variants", "why_chosen"),
+)
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """Read what `Manifest.to_bytes` wrote.
+
+    Raises:
+        BundleError: damaged, changed, of a newer schema, or parts that contradict each other.
+    """
+    try:
+        document = json.loads(data.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if type(version) is int and version != SCHEMA_VERSION:
+        made = "a newer" if version > SCHEMA_VERSION else "an older"
+        raise BundleError(
+            f"{FILE_NAME} has schema version {version}, of {made} StripSight; this one reads"
+            f" {SCHEMA_VERSION}: export the bundle again"
+        )
+    try:
+        return _read_document(document)
+    except BundleError:
+        raise
+    except (StripSightError, ValueError, TypeError, LookupError, OverflowError) as error:
+        raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
+
+
+def _read_document(document: Any) -> Manifest:
+    check(isinstance(document, dict), "it is no object")
+    check(tuple(sorted(document)) == _KEYS, f"it must have the keys {', '.join(_KEYS)}")
+    content = {key: value for key, value in document.items() if key != "bundle_id"}
+    if document["bundle_id"] != hash_content(content):
+        raise BundleError(
+            f"{FILE_NAME} was changed after it was signed: export the bundle again, or change"
+            " thresholds by `stripsight bundle set-policy`"
+        )
+    for key in ("name", "created", "stripsight", "chosen", "why_chosen"):
+        check(isinstance(content[key], str), f"{key} is no text")
+    for key in ("input", "provenance", "files"):
+        check(isinstance(content[key], dict), f"{key} is no object")
+    for key in ("classes", "variants", "golden"):
+        check(_is_list_of(content[key], dict), f"{key} is no list of objects")
+    return Manifest(
+        name=content["name"],
+        created=content["created"],
+        stripsight=content["stripsight"],
+        classes=ClassList.from_json(content["classes"]),
+        input=_read_input(content["input"]),
+        decisions=read_record(content["decisions"]),
+        variants=tuple(map(_read_variant, content["variants"])),
+        chosen=content["chosen"],
+        why_chosen=content["why_chosen"],
+        golden=tuple(map(_read_golden, content["golden"])),
+        provenance=content["provenance"],
+        files={name: _read_seal(entry) for name, entry in content["files"].items()},
+    )
+
+
+def _read_input(entry: dict[str, Any]) -> InputContract:
+    check(sorted(entry) == ["height", "image_sizes", "width"], "input has other keys")
+    sizes = entry["image_sizes"]
+    check(isinstance(sizes, list) and len(sizes) > 0, "input.image_sizes is no list of sizes")
+    for size in ([entry["height"], entry["width"]], *sizes):
+        pair = isinstance(size, list) and len(size) == 2
+        check(pair and all(type(n) is int and n > 0 for n in size), f"{size!r} is no image size")
+    return InputContract(entry["height"], entry["width"], tuple((h, w) for h, w in sizes))
+
+
+def _read_variant(entry: dict[str, Any]) -> Variant:
+    check(sorted(entry) == sorted(Variant.__slots__), "a variant has other keys")
+    for key in ("name", "file"):
+        check(isinstance(entry[key], str) and entry[key] != "", f"a variant's {key} is no text")
+    check(entry["precision"] in get_args(Precision), f"unknown precision {entry['precision']!r}")
+    check(entry["engine"] in get_args(EngineName), f"unknown engine {entry['engine']!r}")
+    tolerance = entry["golden_tolerance"]
+    check(type(tolerance) is float and 0 < tolerance <= 0.1, "a golden tolerance not in 0 to 0.1")
+    for key in ("gate", "speed"):
+        check(isinstance(entry[key], dict), f"a variant's {key} is no object")
+    return Variant(**entry)
+
+
+def _read_golden(entry: dict[str, Any]) -> GoldenImage:
+    check(sorted(entry) == ["file", "logits"], "a golden image has other keys")
+    logits = entry["logits"]
+    check(isinstance(entry["file"], str) and isinstance(logits, dict), "a golden image is damaged")
+    for row in logits.values():
+        check(_is_list_of(row, float), "the logits of a golden image are no numbers")
+    return GoldenImage(entry["file"], {name: tuple(row) for name, row in logits.items()})
+
+
+def _read_seal(entry: Any) -> FileSeal:
+    right = isinstance(entry, dict) and sorted(entry) == ["bytes", "sha256"]
+    check(right, "a file has other than a hash and a size")
+    check(type(entry["bytes"]) is int, "a file's size is no number")
+    check(isinstance(entry["sha256"], str), "a file's hash is no text")
+    return FileSeal(entry["sha256"], entry["bytes"])
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, kind) for entry in value)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name}, which is no number")

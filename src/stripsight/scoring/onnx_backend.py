@@ -1,0 +1,89 @@
+"""ONNX Runtime: the fp32 graph where OpenVINO is not wanted, and what it is measured against."""
+
+from typing import Any
+
+from stripsight.bundle.folder import Bundle
+from stripsight.bundle.manifest import Variant
+from stripsight.errors import BundleError, EngineError
+from stripsight.scoring.engine import EngineInfo, EngineSettings, Output, UInt8Images
+from stripsight.scoring.threads import settle_threads
+
+ONNX_FILE = "model.onnx"
+
+
+class OnnxBackend:
+    """See `Backend`. One request at a time: `finish` is where it runs."""
+
+    def __init__(self, session: Any, info: EngineInfo) -> None:
+        self.info = info
+        self._session = session
+
+    def start(self, images: UInt8Images) -> object:
+        """See `Backend`."""
+        return images.copy()
+
+    def finish(self, request: object) -> Output:
+        """See `Backend`."""
+        logits, class_maps = self._session.run(["logits", "class_maps"], {"images": request})
+        return Output(logits, class_maps)
+
+
+def compile_onnx(bundle: Bundle, variant: Variant, settings: EngineSettings) -> OnnxBackend:
+    """A session of `model.onnx`.
+
+    Raises:
+        BundleError: a file that is not what the manifest names, or a graph of another form.
+        EngineError: no ONNX Runtime, or a variant other than fp32.
+    """
+    if variant.precision != "fp32":
+        raise EngineError(
+            f"ONNX Runtime runs the fp32 graph of a bundle, not {variant.name}: choose --variant"
+            " fp32, or the engine openvino"
+        )
+    if settings.streams not in (None, 1):
+        raise EngineError(f"--streams {settings.streams}: ONNX Runtime runs one stream here")
+    threads, _ = settle_threads(settings.threads, 1)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineError("onnxruntime is not installed: pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            bundle.read(ONNX_FILE), options, providers=["CPUExecutionProvider"]
+        )
+    except _load_errors() as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BundleError(f"ONNX Runtime cannot run {ONNX_FILE}: {reason}") from error
+    names = (
+        [port.name for port in session.get_inputs()],
+        [port.name for port in session.get_outputs()],
+    )
+    if names != (["images"], ["logits", "class_maps"]):
+        raise BundleError(
+            f"{ONNX_FILE} takes {names[0]} and gives {names[1]}: images, and logits and class_maps,"
+            " are expected; export the bundle again"
+        )
+    return OnnxBackend(
+        session,
+        EngineInfo(
+            engine="onnxruntime",
+            version=onnxruntime.__version__,
+            variant=variant.name,
+            precision="fp32",
+            device="CPU",
+            threads=threads,
+            streams=1,
+            batch=settings.batch,
+        ),
+    )
+
+
+def _load_errors() -> tuple[type[Exception], ...]:
+    # ONNX Runtime's errors have no base class of their own.
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented")
+    return (RuntimeError, *(getattr(state, name) for name in names))
