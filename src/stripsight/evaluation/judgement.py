@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stripsight.decision.document import Decisions, apply_decisions
-from stripsight.decision.policy import DEFECT, REVIEW, ClassPolicy, Codes, judge_images
+from stripsight.decision.policy import ClassPolicy
+from stripsight.evaluation.called_instead import CalledInstead, count_called_instead
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.intervals.bootstrap import bootstrap_figures
 from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.policies.outcomes import Counts, count_outcomes
 from stripsight.evaluation.predictions import Predictions
+from stripsight.reporting.quantities import format_quantity
 
 SCHEMA_VERSION = 2
 
@@ -59,6 +61,7 @@ class Judgement:
         macro: mean of each class figure over the classes that have it.
         overall: `bootstrap.OVERALL_FIGURES`, of whole images.
         counts: of whole images.
+        called_instead: of each class that escapes, what was called on those images.
         notes: what has no figure or must be minded, and why.
     """
 
@@ -71,6 +74,7 @@ class Judgement:
     macro: Figures
     overall: Figures
     counts: Counts
+    called_instead: tuple[CalledInstead, ...]
     notes: tuple[str, ...]
 
     @property
@@ -100,6 +104,7 @@ class Judgement:
             "macro": describe_figures(self.macro),
             "overall": describe_figures(self.overall),
             "counts": asdict(self.counts),
+            "called_instead": [entry.to_json() for entry in self.called_instead],
             "collapsed": list(self.collapsed),
             "notes": list(self.notes),
         }
@@ -154,20 +159,20 @@ def judge(
         macro=bootstrapped.macro,
         overall=bootstrapped.overall,
         counts=outcomes.images,
-        notes=(*notes, *found, *_note_hidden_reviews(codes)),
+        called_instead=count_called_instead(codes, labels, predictions.class_names),
+        notes=(*notes, *found, *_note_overruled(classes)),
     )
 
 
-def _note_hidden_reviews(codes: Codes) -> list[str]:
+def _note_overruled(classes: tuple[ClassJudgement, ...]) -> list[str]:
     """Reviews of a class that no person gets, for the image is called defective by another."""
-    reviews = codes == REVIEW
-    hidden = int((reviews & (judge_images(codes) == DEFECT)[:, None]).sum())
-    if not hidden:
+    overruled = sum(row.counts.overruled for row in classes if row.counts is not None)
+    if not overruled:
         return []
     return [
-        f"{hidden:,} of the {int(reviews.sum()):,} reviews of a class are on images that another"
-        " class makes defective: those images go to nobody, and what is missed on them is no escape"
-        " here"
+        f"{format_quantity(overruled, 'review')} of a class {'is' if overruled == 1 else 'are'}"
+        " overruled: another class makes the image defective, so no person gets it; counted apart"
+        " from the reviews, and what is missed there is no escape here"
     ]
 
 

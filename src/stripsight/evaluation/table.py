@@ -8,6 +8,7 @@ from rich.text import Text
 from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.judgement import Judgement
 from stripsight.evaluation.policies.outcomes import Counts
+from stripsight.reporting.quantities import format_share
 
 _OPTIMISTIC = (
     "note: thresholds and best epoch were chosen on these very images, so the figures look better"
@@ -35,7 +36,10 @@ def build_table(judgement: Judgement) -> Group:
     macro = [format_figure(judgement.macro[n]) for n in ("average_precision", "auroc", "f1")]
     table.add_row("macro", "", *macro)
 
-    calls = _start(f"decisions by {judgement.policy}, thresholds fitted on validation")
+    calls = _start(
+        f"decisions by {judgement.policy}, thresholds fitted on validation"
+        "\na class's counts are of labels (one class on one image), the last line's of whole images"
+    )
     calls.add_column("class", no_wrap=True)
     for heading in ("defect from", "precision", "recall", "escapes", "overkills", "reviews"):
         calls.add_column(heading, justify="right", no_wrap=True)
@@ -48,9 +52,10 @@ def build_table(judgement: Judgement) -> Group:
             *_counts(row.counts),
         )
     calls.add_section()
-    calls.add_row("images", "", "", "", *_counts(judgement.counts))
+    calls.add_row("whole images", "", "", "", *_counts(judgement.counts))
     overall = judgement.overall
     lines = [
+        "images: " + _describe_images(judgement),
         f"exact match {format_figure(overall['exact_match'])}    "
         f"Hamming loss {format_value(overall['hamming_loss'])}",
         *(f"note: {note}" for note in judgement.notes),
@@ -82,5 +87,27 @@ def _counts(counts: Counts | None) -> tuple[str, str, str]:
     return (
         f"{counts.escapes:,} of {counts.positives:,}",
         f"{counts.overkills:,} of {counts.negatives:,}",
-        f"{counts.reviews:,}",
+        f"{counts.reviews:,}" + (f" (+{counts.overruled:,})" if counts.overruled else ""),
     )
+
+
+def _describe_images(judgement: Judgement) -> str:
+    """Rates of whole images with their intervals."""
+    counts = judgement.counts
+    rates = (
+        ("defective but called clean", "image_escape_rate", counts.positives),
+        ("clean but called defect", "image_overkill_rate", counts.negatives),
+        ("to a person", "image_review_rate", judgement.images),
+    )
+    return "\n        ".join(
+        f"{what} {format_share_figure(judgement.overall[name])} of {count:,}"
+        for what, name, count in rates
+    )
+
+
+def format_share_figure(figure: Figure | None) -> str:
+    """`9.4 % (6.2 % to 13.1 %)`, or a dash."""
+    if figure is None:
+        return "-"
+    low, high = figure.interval.low, figure.interval.high
+    return f"{format_share(figure.value)} ({format_share(low)} to {format_share(high)})"

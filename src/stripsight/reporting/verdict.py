@@ -60,7 +60,7 @@ class Verdict:
         level: how it is drawn.
         word: the level in words: `Use with care`.
         sentence: the verdict.
-        headlines: the figures to see first, three to six.
+        headlines: the figures to see first, three to eight.
         text: what the sentence rests on and what it leaves open.
     """
 

@@ -118,7 +118,8 @@ def test_a_class_handed_to_a_person_has_not_collapsed() -> None:
     judgement = judge_seed(1, decide_at((0.0, 1.0), 0.3, None))
     counts = judgement.classes[0].counts
     assert counts is not None
-    assert (counts.escapes, counts.overkills, counts.reviews) == (0, 0, 200)
+    assert (counts.escapes, counts.overkills) == (0, 0)
+    assert counts.reviews + counts.overruled == 200
     assert judgement.collapsed == ()
 
 
@@ -128,7 +129,7 @@ def test_counts_are_those_of_the_codes() -> None:
     codes = apply_decisions(decisions, test.logits)[:, 0]
     counts = judgement.classes[0].counts
     assert counts is not None
-    assert counts.reviews == (codes == REVIEW).sum() > 0
+    assert counts.reviews + counts.overruled == (codes == REVIEW).sum() > 0
     assert counts.escapes == ((codes == 0) & (test.labels[:, 0] == 1)).sum()
     assert counts.positives + counts.negatives == judgement.images == 200
 
@@ -138,7 +139,13 @@ def test_reviews_that_nobody_gets_are_said() -> None:
     codes = apply_decisions(decisions, make_predictions(1).logits)
     hidden = int((codes[:, 1] == DEFECT).sum())
     judgement = judge_seed(1, decisions)
-    assert any(f"{hidden} of the 200 reviews of a class are on" in n for n in judgement.notes)
+    assert any(f"{hidden} reviews of a class are overruled" in n for n in judgement.notes)
+    counts = judgement.classes[0].counts
+    assert counts is not None
+    assert (counts.reviews, counts.overruled) == (200 - hidden, hidden)
+    assert judgement.counts.reviews == 200 - hidden
+    table = render(judgement)
+    assert f"{200 - hidden} (+{hidden})" in table
     assert not any("reviews of a class" in n for n in judge_seed(1, decide_at(0.5, 0.5, 0.5)).notes)
 
 

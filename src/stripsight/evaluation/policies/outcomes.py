@@ -1,4 +1,8 @@
-"""What decisions came to: escapes, overkills and reviews, by class and by image."""
+"""What decisions came to: escapes, overkills and reviews, by class and by image.
+
+A class may be unsure of an image that another class makes defective. The image is then defective,
+and no person is asked: such a review is overruled, and counted apart from those that cost work.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +23,9 @@ class Counts:
         negatives: without.
         escapes: positives called clean.
         overkills: negatives called defect.
-        reviews: handed to a person.
+        reviews: on images that are handed to a person.
+        overruled: would be reviews, but another class makes the image defective: nobody gets them.
+            0 of whole images.
     """
 
     positives: int
@@ -27,6 +33,7 @@ class Counts:
     escapes: int
     overkills: int
     reviews: int
+    overruled: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,22 +51,25 @@ class Outcomes:
 def count_outcomes(codes: Codes, labels: Labels) -> Outcomes:
     """Compare decision codes `[N, C]` with labels `[N, C]`."""
     truth = labels == 1
+    verdicts = judge_images(codes)
     return Outcomes(
         classes=tuple(
             None
             if len(codes) and (codes[:, column] == UNDECIDED).all()
-            else _count(codes[:, column], truth[:, column])
+            else _count(codes[:, column], truth[:, column], verdicts)
             for column in range(codes.shape[1])
         ),
-        images=_count(judge_images(codes), truth.any(axis=1)),
+        images=_count(verdicts, truth.any(axis=1), verdicts),
     )
 
 
-def _count(codes: Codes, truth: npt.NDArray[np.bool_]) -> Counts:
+def _count(codes: Codes, truth: npt.NDArray[np.bool_], verdicts: Codes) -> Counts:
+    unsure = codes == REVIEW
     return Counts(
         positives=int(truth.sum()),
         negatives=int((~truth).sum()),
         escapes=int((truth & (codes == CLEAN)).sum()),
         overkills=int((~truth & (codes == DEFECT)).sum()),
-        reviews=int((codes == REVIEW).sum()),
+        reviews=int((unsure & (verdicts == REVIEW)).sum()),
+        overruled=int((unsure & (verdicts == DEFECT)).sum()),
     )

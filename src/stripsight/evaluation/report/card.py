@@ -11,7 +11,12 @@ from stripsight.evaluation.report.background import list_limits
 from stripsight.evaluation.report.blocks import write_threshold
 from stripsight.evaluation.report.findings import list_findings
 from stripsight.evaluation.report.verdict import reach_verdict, write_sentence
-from stripsight.evaluation.report.words import write_figure
+from stripsight.evaluation.report.words import (
+    OVERRULED,
+    has_overruled,
+    write_counts,
+    write_figure,
+)
 
 
 def build_card(evaluation: Evaluation, *, version: str) -> str:
@@ -23,6 +28,7 @@ def _write(evaluation: Evaluation, version: str) -> Iterator[str]:
     opened, judgement = evaluation.opened, evaluation.judgement
     record, source = opened.record, evaluation.predictions.source
     verdict = reach_verdict(evaluation)
+    is_overruled = has_overruled(judgement.classes)
     names = ", ".join(_escape(name) for name in opened.data.classes.names)
     height, width = opened.data.image_size
     yield f"# Model card: {_escape(opened.folder.resolve().name)}"
@@ -70,31 +76,40 @@ def _write(evaluation: Evaluation, version: str) -> Iterator[str]:
     yield ""
     yield f"## Decisions: {judgement.policy}"
     yield ""
-    yield f"Fitted on {len(evaluation.validation.ids):,} images of validation."
+    yield f"Fitted on {len(evaluation.validation.ids):,} images of validation. A class's counts are"
+    yield "of labels, one class on one image; an image escapes only where it is called clean as a"
+    yield "whole."
     yield ""
     yield from _table(
-        ("class", "calibration", "clean below", "defect from", "escapes", "overkills", "reviews"),
+        (
+            *("class", "calibration", "clean below", "defect from", "escapes", "overkills"),
+            *("to a person", *(["overruled"] if is_overruled else [])),
+        ),
         [
+            *(
+                (
+                    row.name,
+                    fit.chosen,
+                    write_threshold(row.thresholds.clean_below),
+                    write_threshold(row.thresholds.defect_from),
+                    *write_counts(row.counts, is_overruled=is_overruled),
+                )
+                for row, fit in zip(
+                    judgement.classes, evaluation.fitted.calibration.classes, strict=True
+                )
+            ),
             (
-                row.name,
-                fit.chosen,
-                write_threshold(row.thresholds.clean_below),
-                write_threshold(row.thresholds.defect_from),
-                *(
-                    ("\u2013",) * 3
-                    if (counts := row.counts) is None
-                    else (
-                        f"{counts.escapes:,} of {counts.positives:,}",
-                        f"{counts.overkills:,} of {counts.negatives:,}",
-                        f"{counts.reviews:,}",
-                    )
-                ),
-            )
-            for row, fit in zip(
-                judgement.classes, evaluation.fitted.calibration.classes, strict=True
-            )
+                "whole images",
+                "",
+                "",
+                "",
+                *write_counts(judgement.counts, is_overruled=is_overruled),
+            ),
         ],
     )
+    if is_overruled:
+        yield ""
+        yield OVERRULED
     yield ""
     yield "## What to mind"
     yield ""

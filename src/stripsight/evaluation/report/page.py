@@ -36,7 +36,10 @@ def build_report(evaluation: Evaluation, *, version: str) -> str:
         facts=(
             Fact(f"{judgement.images:,}", f"images of {judgement.part}"),
             Fact(f"{len(judgement.classes):,}", "classes"),
-            Fact(f"{sum(row.positives for row in judgement.classes):,}", "defects to find"),
+            Fact(
+                f"{sum(row.positives for row in judgement.classes):,}",
+                "labels to find: one class on one image",
+            ),
         ),
         sections=tuple(section for section in parts if section is not None),
         footer=(

@@ -1,5 +1,7 @@
 """How good a run is: how it ranks images, and what its decisions come to."""
 
+from collections.abc import Mapping
+
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.report import figures
 from stripsight.evaluation.report.blocks import (
@@ -8,7 +10,12 @@ from stripsight.evaluation.report.blocks import (
     write_cell,
     write_threshold,
 )
-from stripsight.evaluation.report.words import write_number
+from stripsight.evaluation.report.words import (
+    OVERRULED,
+    has_overruled,
+    write_counts,
+    write_number,
+)
 from stripsight.reporting.page import (
     Block,
     Cell,
@@ -64,6 +71,7 @@ def show_figures(evaluation: Evaluation) -> Section:
 def show_decisions(evaluation: Evaluation) -> Section:
     """What the thresholds come to, and what others would."""
     judgement = evaluation.judgement
+    is_overruled = has_overruled(judgement.classes)
     columns = [Column("class")] + [
         Column(title, numeric=True)
         for title in (
@@ -71,32 +79,25 @@ def show_decisions(evaluation: Evaluation) -> Section:
             "defect from",
             "precision",
             "recall",
-            "escapes",
-            "overkills",
-            "reviews",
+            "escapes, of labels",
+            "overkills, of images without",
+            "to a person",
+            *(["overruled"] if is_overruled else []),
         )
     ]
-    rows = []
-    for column, row in enumerate(judgement.classes):
-        counts, recall = row.counts, row.figures["recall"]
-        rows.append(
-            (
-                build_tag(evaluation, column),
-                write_threshold(row.thresholds.clean_below),
-                write_threshold(row.thresholds.defect_from),
-                write_number(row.figures["precision"]),
-                write_cell(recall),
-                *(
-                    ("\u2013", "\u2013", "\u2013")
-                    if counts is None
-                    else (
-                        f"{counts.escapes:,} of {counts.positives:,}",
-                        f"{counts.overkills:,} of {counts.negatives:,}",
-                        f"{counts.reviews:,}",
-                    )
-                ),
-            )
+    rows: list[tuple[Cell, ...]] = [
+        (
+            build_tag(evaluation, column),
+            write_threshold(row.thresholds.clean_below),
+            write_threshold(row.thresholds.defect_from),
+            write_number(row.figures["precision"]),
+            write_cell(row.figures["recall"]),
+            *write_counts(row.counts, is_overruled=is_overruled),
         )
+        for column, row in enumerate(judgement.classes)
+    ]
+    whole = write_counts(judgement.counts, is_overruled=is_overruled)
+    rows.append(("whole images", "", "", "", "", *whole[:3], *([""] if is_overruled else [])))
     scans = [
         build_figure(row.name, plot, "")
         for column, row in enumerate(judgement.classes)
@@ -104,7 +105,9 @@ def show_decisions(evaluation: Evaluation) -> Section:
     ]
     blocks: list[Block] = [
         Table(f"Decisions by {judgement.policy}", columns, rows),
+        *([Note(OVERRULED)] if is_overruled else []),
         *_show_outcomes(evaluation),
+        *_show_called_instead(evaluation),
         *([FigureGrid(scans, "Other thresholds, on validation", dense=True)] if scans else []),
         Note(
             "Thresholds are on calibrated probabilities. stripsight decide chooses others without"
@@ -113,8 +116,57 @@ def show_decisions(evaluation: Evaluation) -> Section:
         ),
     ]
     return Section(
-        "decisions", "What it decides", blocks, "Fitted on validation, counted on what is judged."
+        "decisions",
+        "What it decides",
+        blocks,
+        "Fitted on validation, counted on what is judged. A class's counts are of labels, one class"
+        " on one image; an image escapes only where it is called clean as a whole.",
     )
+
+
+def _show_called_instead(evaluation: Evaluation) -> list[Block]:
+    found = evaluation.judgement.called_instead
+    if not found:
+        return []
+    columns = [
+        Column("class that escapes"),
+        Column("escapes", numeric=True),
+        Column("called instead, not there"),
+        Column("called beside it, there"),
+        Column("to a person", numeric=True),
+        Column("nothing called", numeric=True),
+    ]
+    names = evaluation.opened.data.classes.names
+    rows: list[tuple[Cell, ...]] = [
+        (
+            build_tag(evaluation, names.index(entry.name)),
+            f"{entry.escapes:,}",
+            _list_counts(entry.wrongly),
+            _list_counts(entry.rightly),
+            f"{entry.review:,}",
+            f"{entry.nothing:,}",
+        )
+        for entry in found
+    ]
+    note = (
+        "Where nothing is called the image itself escapes. Where another class is called somebody"
+        " sees the steel, if for the wrong reason. An image with two calls is counted under both."
+    )
+    return [Table("What was called on the images of an escape", columns, rows), Note(note)]
+
+
+def _list_counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "\u2013"
+
+
+def _explain_waiting(evaluation: Evaluation) -> str:
+    """Which of those that wait do so for nobody."""
+    overruled = sum(
+        row.counts.overruled for row in evaluation.judgement.classes if row.counts is not None
+    )
+    if not overruled:
+        return ""
+    return f" Of those that wait, {overruled:,} are overruled: no person gets them."
 
 
 def _show_outcomes(evaluation: Evaluation) -> list[Block]:
@@ -125,7 +177,8 @@ def _show_outcomes(evaluation: Evaluation) -> list[Block]:
         build_figure(
             "What became of the images",
             outcomes,
-            "An escape is a defect called clean, an overkill a class called that is not there.",
+            "An escape is a label called clean, an overkill a class called that is not there."
+            + _explain_waiting(evaluation),
         )
     ]
     if risk is None:

@@ -1,4 +1,4 @@
-"""The verdict of a report: one sentence, how far to trust it, and the figures it rests on."""
+"""The verdict of a report: in words, how far to trust it, and the figures it rests on."""
 
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.intervals.interval import Figure, Interval
@@ -35,39 +35,58 @@ def reach_verdict(evaluation: Evaluation) -> Verdict:
 
 
 def write_sentence(evaluation: Evaluation) -> str:
-    """What the decisions come to on this part, in one sentence.
-
-    A defect here is a class on an image: an image with two classes has two that can escape.
-    """
+    """What the decisions come to on whole images of this part, in one sentence."""
     judgement = evaluation.judgement
-    decided = [row.counts for row in judgement.classes if row.counts is not None]
-    escapes, defects = sum(c.escapes for c in decided), sum(c.positives for c in decided)
     images = judgement.counts
     where = f"On {format_quantity(judgement.images, 'image')} of {judgement.part}"
-    if not decided:
+    if all(row.counts is None for row in judgement.classes):
         return f"{where}, nothing is decided: no class has a threshold."
-    parts = [f"{escapes:,} of {format_quantity(defects, 'defect')} escape"]
-    if not defects:
-        parts = ["there is no defect that could escape"]
-    undecided = sum(row.positives for row in judgement.classes) - defects
-    if undecided:
-        parts.append(f"{undecided:,} more are of a class without a threshold")
+    escape = judgement.overall["image_escape_rate"]
+    parts = ["there is no defect that could escape"]
+    if escape is not None:
+        called = "is" if 1 in (images.escapes, images.positives) else "are"
+        parts = [
+            f"{images.escapes:,} of {format_quantity(images.positives, 'defective image')} {called}"
+            f" called clean ({INTERVAL} {write_share_limits(escape)})"
+        ]
     overkill = judgement.overall["image_overkill_rate"]
     if overkill is None:
-        false_calls = sum(c.overkills for c in decided)
-        parts.append(
-            f"{format_quantity(false_calls, 'class is', 'classes are')} called that"
-            f" {'is' if false_calls == 1 else 'are'} not there"
-        )
+        parts.append("no image is clean")
     else:
         called = "is" if 1 in (images.overkills, images.negatives) else "are"
         parts.append(
             f"{images.overkills:,} of {format_quantity(images.negatives, 'clean image')} {called}"
-            f" called defective ({INTERVAL} {write_share_limits(overkill)})"
+            f" called defective ({write_share_limits(overkill)})"
         )
     if images.reviews:
-        parts.append(f"{format_quantity(images.reviews, 'image goes', 'images go')} to a person")
+        review = judgement.overall["image_review_rate"]
+        parts.append(
+            f"{format_quantity(images.reviews, 'image goes', 'images go')} to a person"
+            f" ({write_share_limits(review)})"
+        )
     return f"{where}, {', '.join(parts[:-1])} and {parts[-1]}."
+
+
+def write_label_sentence(evaluation: Evaluation) -> str:
+    """What they come to class by class, in one sentence.
+
+    A label is a class on an image: an image with two classes has two that can escape.
+    """
+    judgement = evaluation.judgement
+    decided = [row.counts for row in judgement.classes if row.counts is not None]
+    if not decided:
+        return ""
+    escapes, labels = sum(c.escapes for c in decided), sum(c.positives for c in decided)
+    false_calls = sum(c.overkills for c in decided)
+    undecided = sum(row.positives for row in judgement.classes) - labels
+    more = f", {undecided:,} more are of a class without a threshold" if undecided else ""
+    return (
+        f"Class by class, {escapes:,} of"
+        f" {format_quantity(labels, 'label')} (one class on one image)"
+        f" {'escapes' if escapes == 1 else 'escape'}{more}, and"
+        f" {format_quantity(false_calls, 'class is', 'classes are')} called that"
+        f" {'is' if false_calls == 1 else 'are'} not there. "
+    )
 
 
 def _explain(evaluation: Evaluation) -> str:
@@ -78,24 +97,39 @@ def _explain(evaluation: Evaluation) -> str:
         else ""
     )
     return (
-        f"Split {judgement.split}. Calibration and thresholds ({judgement.policy}) were fitted on"
-        f" {len(evaluation.validation.ids):,} images of validation and on nothing else.{alike}"
+        f"{write_label_sentence(evaluation)}Split {judgement.split}. Calibration and thresholds"
+        f" ({judgement.policy}) were fitted on {len(evaluation.validation.ids):,} images of"
+        f" validation and on nothing else.{alike}"
     )
 
 
 def _list_headlines(evaluation: Evaluation) -> tuple[Headline, ...]:
     judgement = evaluation.judgement
     macro, overall = judgement.macro, judgement.overall
-    found = sum(row.positives for row in judgement.classes)
+    labels = format_quantity(sum(row.positives for row in judgement.classes), "label")
     classes = format_quantity(len(judgement.classes), "class", "classes")
     images = format_quantity(judgement.images, "image")
+    mean = f"mean over {classes}, {labels}"
+    counts = judgement.counts
+    defective = format_quantity(counts.positives, "defective image")
+    clean = format_quantity(counts.negatives, "clean image")
+    whole = (
+        ("Images that escape", "image_escape_rate", f"of {defective}: called clean as a whole"),
+        ("Images overkilled", "image_overkill_rate", f"of {clean}: called defective"),
+        ("Images to a person", "image_review_rate", f"of {images}: called review"),
+        ("Images wholly right", "exact_match", f"of {images}: every class called right"),
+    )
     return (
-        _headline("Macro average precision", macro["average_precision"], f"{classes}, {images}"),
-        _headline("Macro F1 at the thresholds", macro["f1"], f"{found:,} defects to find"),
-        _headline("Macro recall", macro["recall"], "mean over the classes", share=True),
-        _headline("Macro escape rate", macro["escape_rate"], "lower is better", share=True),
-        _headline("Macro overkill rate", macro["overkill_rate"], "lower is better", share=True),
-        _headline("All classes right", overall["exact_match"], f"of {images}", share=True),
+        *(_headline(title, overall[name], note, share=True) for title, name, note in whole),
+        _headline("Macro average precision", macro["average_precision"], f"mean over {classes}"),
+        _headline("Macro F1", macro["f1"], f"at the thresholds, {mean}"),
+        _headline("Macro escape rate", macro["escape_rate"], f"labels: {mean}", share=True),
+        _headline(
+            "Macro overkill rate",
+            macro["overkill_rate"],
+            f"images without the class, called it: mean over {classes}",
+            share=True,
+        ),
     )
 
 

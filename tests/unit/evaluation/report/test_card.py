@@ -40,7 +40,8 @@ def test_it_says_the_judgements_numbers(good: Evaluate) -> None:
     assert row[:2] == ["kind\\_0", "40"]
     assert row[-1] == f"1.000 ({figure.interval.low:.3f} to 1.000)"
     assert macro[0] == "macro"
-    ((name, kind, below, start, *counts),) = read_rows(card, "| class | calibration")
+    ((name, kind, below, start, *counts), whole) = read_rows(card, "| class | calibration")
+    assert whole == ["whole images", "", "", "", "0 of 40", "0 of 40", "0"]
     assert (name, kind, below, start) == ("kind\\_0", "none", "0.500", "0.500")
     assert counts == ["0 of 40", "0 of 40", "0"]
     assert "f" * 64 in card

@@ -103,6 +103,47 @@ def test_nothing_decided_is_said_not_drawn(evaluate: Evaluate) -> None:
     assert read_table(blocks).rows[0][1:] == ("\u2013",) * 7
 
 
+def read_rows(blocks: Sequence[Block], caption: str) -> list[tuple[str, ...]]:
+    """The rows of the table of this caption, less their first cells."""
+    tables = [b for b in blocks if isinstance(b, Table) and b.caption.startswith(caption)]
+    return [tuple(str(cell) for cell in row[1:]) for table in tables for row in table.rows]
+
+
+def test_what_was_called_instead_of_an_escape(evaluate: Evaluate) -> None:
+    labels = np.hstack([CLASS, 1 - CLASS])
+    scores = np.where(labels, 0.995, 0.005)
+    scores[75:, 0] = 0.005  # five of kind_0: three called kind_1, two nothing
+    scores[75:78, 1] = 0.995
+    blocks = show_decisions(evaluate(labels, scores, [0.5, 0.5])).blocks
+    assert read_rows(blocks, "What was called") == [("5", "kind_1 3", "\u2013", "0", "2")]
+    assert read_rows(blocks, "Decisions")[-1][-3:] == ("2 of 80", "0 of 0", "0")
+
+
+def test_without_an_escape_nothing_was_called_instead(good: Evaluate) -> None:
+    assert read_rows(show_decisions(good()).blocks, "What was called") == []
+
+
+def test_overruled_reviews_have_a_column_of_their_own(evaluate: Evaluate) -> None:
+    labels = np.hstack([CLASS, CLASS])
+    scores = np.where(labels, 0.995, 0.005)
+    scores[:10, 1] = 0.5  # clean images: for a person
+    scores[60:, 1] = 0.5  # called kind_0 anyway: for nobody
+    evaluation = evaluate(labels, scores, [0.5, ClassPolicy(0.4, 0.6)])
+    section = show_decisions(evaluation)
+    rows = read_rows(section.blocks, "Decisions")
+    assert [column.title for column in read_table(section.blocks).columns][-1] == "overruled"
+    assert [row[-2:] for row in rows] == [("0", "0"), ("10", "20"), ("10", "")]
+    assert "no person gets it" in read_notes(section.blocks)
+    (outcomes,) = [
+        figure.caption
+        for block in section.blocks
+        if isinstance(block, FigureGrid)
+        for figure in block.figures
+        if figure.title == "What became of the images"
+    ]
+    assert "20 are overruled" in outcomes
+
+
 def test_figures_that_cannot_be_had_are_dashes(evaluate: Evaluate) -> None:
     labels = np.hstack([CLASS, np.zeros_like(CLASS)])
     evaluation = evaluate(labels, np.where(labels, 0.9, 0.1), [0.5, None])

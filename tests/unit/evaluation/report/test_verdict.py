@@ -8,7 +8,11 @@ import pytest
 
 from stripsight.decision.policy import ClassPolicy
 from stripsight.evaluation.evaluation import Evaluation
-from stripsight.evaluation.report.verdict import reach_verdict, write_sentence
+from stripsight.evaluation.report.verdict import (
+    reach_verdict,
+    write_label_sentence,
+    write_sentence,
+)
 
 Evaluate = Callable[..., Evaluation]
 
@@ -24,39 +28,55 @@ def test_all_is_well(good: Evaluate) -> None:
     verdict = reach_verdict(good())
     assert (verdict.level, verdict.word) == ("good", "Nothing speaks against it")
     assert verdict.sentence == (
-        "On 80 images of test, 0 of 40 defects escape and 0 of 40 clean images are called defective"
-        " (95 % interval 0 % to 6.0 %)."
+        "On 80 images of test, 0 of 40 defective images are called clean (95 % interval 0 % to"
+        " 6.0 %) and 0 of 40 clean images are called defective (0 % to 6.0 %)."
     )
-    assert len(verdict.headlines) == 6
+    assert verdict.text.startswith(
+        "Class by class, 0 of 40 labels (one class on one image) escape, and 0 classes are called"
+        " that are not there. Split holdout"
+    )
+    assert len(verdict.headlines) == 8
     for headline in verdict.headlines:
         assert headline.value is not None
         assert headline.scale[0] <= headline.value <= headline.scale[1]
 
 
-def test_a_defect_is_a_class_on_an_image(evaluate: Evaluate) -> None:
+def test_a_label_is_a_class_on_an_image_and_an_image_is_whole(evaluate: Evaluate) -> None:
     scores = certain(BOTH)
     scores[120:125] = 0.005  # images with both: ten defects, five images
     scores[0] = 0.995
-    sentence = write_sentence(evaluate(BOTH, scores, [0.5, 0.5]))
-    assert sentence.startswith("On 160 images of test, 10 of 160 defects escape and 1 of 40")
-    assert "is called defective" in sentence
+    scores[40:43, 0] = 0.005  # the other class instead
+    scores[40:43, 1] = 0.995
+    evaluation = evaluate(BOTH, scores, [0.5, 0.5])
+    sentence = write_sentence(evaluation)
+    assert sentence.startswith("On 160 images of test, 5 of 120 defective images are called clean")
+    assert "1 of 40 clean images is called defective" in sentence
+    assert "13 of 160 labels (one class on one image) escape, and 5 classes are called" in (
+        write_label_sentence(evaluation)
+    )
+    headlines = {headline.label: headline for headline in reach_verdict(evaluation).headlines}
+    escaped = headlines["Images that escape"]
+    assert (escaped.value, escaped.note) == (
+        pytest.approx(5 / 120),
+        "of 120 defective images: called clean as a whole",
+    )
+    assert headlines["Macro escape rate"].note == "labels: mean over 2 classes, 160 labels"
 
 
 def test_without_clean_images_classes_are_counted(evaluate: Evaluate) -> None:
     labels = BOTH[40:]
     scores = certain(labels)
-    assert write_sentence(evaluate(labels, scores, [0.5, 0.5])) == (
-        "On 120 images of test, 0 of 160 defects escape and 0 classes are called that are not"
-        " there."
-    )
+    evaluation = evaluate(labels, scores, [0.5, 0.5])
+    assert write_sentence(evaluation).endswith("and no image is clean.")
+    assert "0 classes are called that are not there." in write_label_sentence(evaluation)
 
 
 def test_one_class_too_many_is_one(evaluate: Evaluate) -> None:
     labels = BOTH[40:]
     scores = certain(labels)
     scores[0, 1] = 0.995
-    sentence = write_sentence(evaluate(labels, scores, [0.5, 0.5]))
-    assert sentence.endswith("and 1 class is called that is not there.")
+    sentence = write_label_sentence(evaluate(labels, scores, [0.5, 0.5]))
+    assert sentence.endswith("and 1 class is called that is not there. ")
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 image goes"), (3, "3 images go")])
@@ -65,7 +85,7 @@ def test_reviews_are_said(evaluate: Evaluate, count: int, words: str) -> None:
     scores = certain(labels)
     scores[:count] = 0.5
     sentence = write_sentence(evaluate(labels, scores, [ClassPolicy(0.4, 0.6)]))
-    assert sentence.endswith(f"and {words} to a person.")
+    assert f"and {words} to a person (" in sentence
 
 
 def test_a_collapsed_class_is_serious(evaluate: Evaluate) -> None:
@@ -73,12 +93,14 @@ def test_a_collapsed_class_is_serious(evaluate: Evaluate) -> None:
     scores[:, 1] = 0.005
     verdict = reach_verdict(evaluate(BOTH, scores, [0.5, 0.5]))
     assert (verdict.level, verdict.word) == ("bad", "Do not use as it is")
-    assert "80 of 160 defects escape" in verdict.sentence
+    assert "40 of 120 defective images are called clean" in verdict.sentence
+    assert "80 of 160 labels (one class on one image) escape" in verdict.text
 
 
 def test_defects_of_no_threshold_are_not_among_the_found(evaluate: Evaluate) -> None:
-    sentence = write_sentence(evaluate(BOTH, certain(BOTH), [0.5, None]))
-    assert "0 of 80 defects escape, 80 more are of a class without a threshold and" in sentence
+    sentence = write_label_sentence(evaluate(BOTH, certain(BOTH), [0.5, None]))
+    assert "escape, 80 more are of a class without a threshold, and" in sentence
+    assert sentence.startswith("Class by class, 0 of 80 labels")
     nothing = write_sentence(evaluate(BOTH, certain(BOTH), [None, None]))
     assert nothing == "On 160 images of test, nothing is decided: no class has a threshold."
 
@@ -88,9 +110,9 @@ def test_no_defect_to_find(evaluate: Evaluate) -> None:
     evaluation = evaluate(labels, certain(labels), [0.5])
     assert "there is no defect that could escape and 0 of 40 clean" in write_sentence(evaluation)
     texts = {headline.label: headline for headline in reach_verdict(evaluation).headlines}
-    assert texts["Macro recall"].text == "\u2013"
-    assert texts["Macro recall"].value is None
-    assert texts["Macro recall"].interval == "cannot be had here"
+    assert texts["Images that escape"].text == "\u2013"
+    assert texts["Images that escape"].value is None
+    assert texts["Images that escape"].interval == "cannot be had here"
 
 
 def test_look_alikes_are_said(good: Evaluate) -> None:
