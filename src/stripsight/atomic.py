@@ -7,6 +7,7 @@ old file as it was.
 import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_OWNED = re.compile(r"\.[0-9a-f]{16}\.\d+\.partial")
+"""Name of a temporary file of `open_atomically`; whoever fills a whole folder names no process."""
 
 
 @contextmanager
@@ -72,6 +75,16 @@ def name_temporary(path: Path, owner: str = "") -> Path:
     """The file beside `path` to write first; its name is short, however long that of `path` is."""
     short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     return path.with_name(f".{short}{owner}.partial")
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what killed processes left half-written in a folder that nobody else writes to now.
+
+    Only files that `open_atomically` names so; those of folders below stay.
+    """
+    for path in folder.glob(".*.partial"):
+        if _OWNED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

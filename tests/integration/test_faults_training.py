@@ -307,9 +307,10 @@ def test_a_folder_in_use_is_refused(
 
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)
-    with lock_run(run):
+    with lock_run(run, "evaluate"):
         assert run_command(["train", "--resume", str(run)]) == 1
-    assert "another process is training in" in capsys.readouterr().err
+    said = f"stripsight evaluate (process {os.getpid()}) is at work in {run}: wait"
+    assert said in capsys.readouterr().err
 
 
 def test_another_runs_checkpoint_is_refused(

@@ -20,6 +20,8 @@ from stripsight.evaluation.policies.settings import complete_settings
 from stripsight.evaluation.policies.what_if import Scenario, compute_what_if
 from stripsight.evaluation.predictions import Predictions
 from stripsight.evaluation.stored_predictions import load_stored_predictions
+from stripsight.training.lock import lock_run
+from stripsight.training.provenance import read_provenance
 
 _JUDGED = ("metrics*.json", "report*.html", "MODEL_CARD.md")
 """What `evaluate` writes of the rule that it judged by."""
@@ -100,12 +102,18 @@ def refit_run(run: Path, choice: Choice) -> Refit:
 
     Raises:
         UsageError: settings that the policy does not take, or that do not fit the classes.
-        TrainingError: no run folder.
+        TrainingError: no run folder, or another command is at work in it.
         CheckpointError: no best checkpoint, or a damaged one.
         EvaluationError: no predictions, or ones that are not of this run as it stands.
         DataError: its data set is gone or damaged.
         DecisionError: see `fit_policy`; the stored rule stays as it is.
     """
+    read_provenance(run)  # a folder that is no run is not locked
+    with lock_run(run, "decide"):
+        return _refit(run, choice)
+
+
+def _refit(run: Path, choice: Choice) -> Refit:
     validation, dataset = load_validation(run)
     try:
         complete_settings(choice.name, choice.settings, validation.class_names)

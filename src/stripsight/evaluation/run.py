@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from stripsight import __version__
-from stripsight.atomic import check_writable, write_atomically
+from stripsight.atomic import write_atomically
 from stripsight.decision.document import apply_decisions, save_decisions
 from stripsight.errors import EvaluationError, ImageError, UsageError
 from stripsight.evaluation.calibration.reliability import compute_quality
@@ -34,6 +34,8 @@ from stripsight.evaluation.slices.attributes import build_attributes
 from stripsight.evaluation.slices.slice import compute_slices
 from stripsight.evaluation.stress.stress_test import stress_run
 from stripsight.reporting.quantities import format_quantity
+from stripsight.training.lock import lock_run
+from stripsight.training.provenance import read_provenance
 
 PARTS = ("validation", "test")
 
@@ -68,14 +70,22 @@ def evaluate_run(
         EvaluationError: the checkpoint knows other classes than the data set, or an image is in
             validation and in the part.
         DecisionError: the stored policy is damaged, or cannot be fitted on these images.
-        TrainingError: no run folder, or the data set or split has changed.
+        TrainingError: no run folder, another command is at work in it, or the data set or split
+            has changed.
         CheckpointError: no best checkpoint, or a damaged one.
     """
     if part not in PARTS:
         raise UsageError(f"split {part!r} cannot be judged: choose {' or '.join(PARTS)}")
+    read_provenance(run)  # a folder that is no run is not locked
+    with lock_run(run, "evaluate"):
+        return _evaluate(run, part, stress, stress_limit, report_progress)
+
+
+def _evaluate(
+    run: Path, part: str, stress: bool, stress_limit: int | None, report_progress: ReportProgress
+) -> Evaluation:
     opened = open_run(run)
     choice = read_choice(run, opened.data.classes.names)
-    check_writable(run)
     _check_bytes(opened, {"validation", part})
     predicted = _predict_parts(opened, sorted({"validation", part}), report_progress)
     validation, predictions = predicted["validation"], predicted[part]

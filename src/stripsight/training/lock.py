@@ -1,27 +1,46 @@
-"""One process at a time in a run folder."""
+"""One command at a time in a run folder.
+
+`train`, `evaluate` and `decide` write there; two at once would undo each other's work.
+"""
 
 import fcntl
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stripsight.atomic import remove_unfinished
 from stripsight.errors import TrainingError
 
 LOCK_NAME = ".lock"
 
+_HOLDER = re.compile(r"stripsight [a-z]+ \(process \d+\)")
+
 
 @contextmanager
-def lock_run(run: Path) -> Iterator[None]:
-    """Hold the run folder while the block runs; the kernel lets go when the process dies.
+def lock_run(run: Path, command: str) -> Iterator[None]:
+    """Hold the run folder for `stripsight <command>` while the block runs.
+
+    The kernel lets go when the process dies. What killed commands left half-written is removed.
 
     Raises:
-        TrainingError: another process holds it.
+        TrainingError: another command holds it; the message says which.
+        OSError: the folder is read-only.
     """
-    with (run / LOCK_NAME).open("w") as file:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(run / LOCK_NAME, flags, 0o666), "r+", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            holder = _HOLDER.match(file.read(200))
             raise TrainingError(
-                f"another process is training in {run}: wait for it, or name another folder"
+                f"{holder.group() if holder else 'another process'} is at work in {run}:"
+                " wait until it is done"
             ) from error
+        file.truncate(0)
+        file.write(f"stripsight {command} (process {os.getpid()})\n")
+        file.flush()
+        for folder in (run, run / "checkpoints"):
+            remove_unfinished(folder)
         yield

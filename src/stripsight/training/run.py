@@ -71,7 +71,7 @@ def start_run(config: Config, run: Path, *, show_bar: bool = False) -> RunSummar
     record = describe_run(data, seed=config.training.seed, precision=precision)
     module = build_module(config, data, run_id=record["run_id"])
     run.mkdir(parents=True, exist_ok=True)
-    with lock_run(run):
+    with lock_run(run, "train"):
         if {path.name for path in run.iterdir()} != {LOCK_NAME}:
             raise _occupied(run)
         write_atomically(run / "config.yaml", format_config(config).encode())
@@ -90,7 +90,7 @@ def resume_run(run: Path, *, show_bar: bool = False) -> RunSummary:
         StripSightError: as `start_run`.
     """
     read_provenance(run)
-    with lock_run(run):
+    with lock_run(run, "train"):
         record = read_provenance(run)
         if record["finished"]:
             raise TrainingError(f"{run} finished on {record['finished']}: nothing to resume")
@@ -98,8 +98,6 @@ def resume_run(run: Path, *, show_bar: bool = False) -> RunSummary:
         data = build_data(config)
         check_unchanged(record, data)
         module = build_module(config, data, run_id=record["run_id"])
-        for unfinished in run.rglob(".*.partial"):
-            unfinished.unlink()
         last = run / "checkpoints" / "last.ckpt"
         if last.exists():
             description = read_description(last, run_id=record["run_id"])
