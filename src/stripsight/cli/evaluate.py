@@ -35,6 +35,7 @@ def evaluate(
         raise UsageError("--stress-limit says how many images --stress takes: give --stress too")
     say_loading()
     from stripsight.evaluation.run import evaluate_run
+    from stripsight.evaluation.stress_table import tabulate_stress
     from stripsight.evaluation.table import build_table
 
     with Stages() as stages:
@@ -50,6 +51,8 @@ def evaluate(
         print_json(evaluation.to_json())
     else:
         print_table(build_table(judgement))
+        if evaluation.stress is not None:
+            print_table(tabulate_stress(evaluation.stress))
         name = "report.html" if split == "test" else f"report_{split}.html"
         typer.echo(f"written to {run / name}; metrics, predictions and decisions beside it")
     if judgement.collapsed and not allow_collapse:

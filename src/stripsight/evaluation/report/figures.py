@@ -15,6 +15,7 @@ from stripsight.evaluation.operating_curves import (
     find_point,
 )
 from stripsight.evaluation.policies.review_band import compute_risk_coverage
+from stripsight.evaluation.report.blind_maps import MEASURE_TITLES
 from stripsight.evaluation.slices.slice import Slice
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.colors import STEEL
@@ -211,7 +212,6 @@ def draw_slices(slices: Sequence[Slice]) -> Plot:
 
 def draw_place_leads(places: Places) -> Plot:
     """How far the maps are ahead of the better guess, by measure."""
-    titles = {"pointing": "pointing", "energy": "energy", "dice": "Dice", "pixel_ap": "pixel AP"}
     rows = [
         IntervalRow(
             label=title,
@@ -221,7 +221,7 @@ def draw_place_leads(places: Places) -> Plot:
             text=f"{found.lead:+.3f} ({found.lead_interval.low:+.3f} to"
             f" {found.lead_interval.high:+.3f})",
         )
-        for name, title in titles.items()
+        for name, title in MEASURE_TITLES.items()
         if (found := places.macro.get(name)) is not None
     ]
     return draw_intervals(rows, Axis("lead"), reference=0.0, reference_label="a guess")

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.report.blind_maps import find_blind_maps
 from stripsight.evaluation.report.blocks import write_note
 from stripsight.evaluation.report.evidence import find_weak_evidence
+from stripsight.evaluation.report.robustness import find_worst_corruption
 from stripsight.evaluation.report.words import write_figure, write_share, write_share_limits
 from stripsight.evaluation.slices.slice import describe_slice
 from stripsight.reporting.page import Block, Note, Notice, Notices, Section
@@ -34,7 +36,8 @@ def list_findings(evaluation: Evaluation) -> tuple[Notice, ...]:
         *_find_chance(evaluation),
         *_find_worst_slice(evaluation),
         *_find_miscalibration(evaluation),
-        *_find_blind_maps(evaluation),
+        *find_blind_maps(evaluation),
+        *find_worst_corruption(evaluation.stress),
         *find_weak_evidence(evaluation),
     ]
     return tuple(sorted(found, key=lambda notice: _ORDER[notice.level]))
@@ -178,17 +181,3 @@ def _find_miscalibration(evaluation: Evaluation) -> Iterator[Notice]:
                 "Do not read them as frequencies; validation and this part may differ"
                 " (stripsight data compare).",
             )
-
-
-def _find_blind_maps(evaluation: Evaluation) -> Iterator[Notice]:
-    found = evaluation.places.macro
-    if found and all(measure.lead_interval.low <= 0 for measure in found.values()):
-        yield Notice(
-            "note",
-            "Heatmaps are not shown to point better than a guess",
-            "0",
-            f"of {format_quantity(len(found), 'measure')} ahead",
-            "Whoever points where such defects usually lie may point as well.",
-            "Do not show heatmaps as the place of a defect; train with loss.localisation_weight"
-            " where there are masks.",
-        )

@@ -3,6 +3,7 @@
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.localisation.places import Found
 from stripsight.evaluation.report import figures
+from stripsight.evaluation.report.blind_maps import MEASURE_TITLES
 from stripsight.evaluation.report.blocks import (
     build_figure,
     build_tag,
@@ -18,8 +19,6 @@ from stripsight.reporting.page import (
     Table,
 )
 
-_MEASURES = {"pointing": "pointing", "energy": "energy", "dice": "Dice", "pixel_ap": "pixel AP"}
-
 
 def show_places(evaluation: Evaluation) -> Section:
     """Whether the heatmaps point at the defects."""
@@ -27,17 +26,17 @@ def show_places(evaluation: Evaluation) -> Section:
     blocks: list[Block] = []
     if places.macro:
         columns = [Column("class"), Column("images", numeric=True), Column("truth", numeric=True)]
-        columns += [Column(title, numeric=True) for title in _MEASURES.values()]
+        columns += [Column(title, numeric=True) for title in MEASURE_TITLES.values()]
         rows: list[tuple[Cell, ...]] = [
             (
                 build_tag(evaluation, column),
                 f"{row.images:,}",
                 row.against,
-                *(_write(row.found.get(name)) for name in _MEASURES),
+                *(_write(row.found.get(name)) for name in MEASURE_TITLES),
             )
             for column, row in enumerate(places.classes)
         ]
-        macro = (_write(places.macro.get(name)) for name in _MEASURES)
+        macro = (_write(places.macro.get(name)) for name in MEASURE_TITLES)
         rows.append(("macro", "", "", *macro))
         blocks += [
             Table("Maps, and in brackets the better of two guesses", columns, rows),

@@ -1,5 +1,7 @@
 """How the run bears what a camera may do, where `--stress` was asked for."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from stripsight.evaluation.operating_curves import FloatArray
@@ -14,12 +16,56 @@ from stripsight.reporting.canvas import Plot
 from stripsight.reporting.colors import STEEL
 from stripsight.reporting.curves import Curve, draw_curves
 from stripsight.reporting.frame import Axis
-from stripsight.reporting.page import Block, Cell, Column, FigureGrid, Note, Section, Table
+from stripsight.reporting.page import Block, Cell, Column, FigureGrid, Note, Notice, Section, Table
 from stripsight.reporting.quantities import format_number, format_quantity
 
 _MONITOR = "macro_average_precision"
 _RECALL = "macro_recall"
 _RECALL_COLOR = "#b3261e"
+_TITLES = {_MONITOR: "macro AP", _RECALL: "macro recall"}
+_MILD = 2  # levels of five
+
+
+def find_worst_corruption(stress: StressTest | None) -> Iterator[Notice]:
+    """The corruption under which a figure falls at the mildest strength, if any does at all."""
+    if stress is None:
+        return
+    falls = [
+        (fall.level, change.value, curve, name, fall)
+        for curve in stress.curves
+        for name in _TITLES
+        if (fall := curve.find_fall(name)) is not None
+        and (change := curve.levels[-1].changes[name]) is not None
+    ]
+    if not falls:
+        return
+    level, _, curve, name, fall = min(falls, key=lambda found: found[:2])
+    others = {entry[2].title for entry in falls} - {curve.title}
+    also = f" Later, or less, it falls under {', '.join(sorted(others))}." if others else ""
+    few = (
+        f" On {stress.images:,} of {stress.part_images:,} images: it may fall earlier."
+        if stress.images < stress.part_images
+        else ""
+    )
+    values = [
+        write_value(_value(of_level, name))
+        for of_level in (curve.levels[0], fall, curve.levels[-1])
+    ]
+    yield Notice(
+        "look" if level <= _MILD else "note",
+        f"{capitalise(curve.title)} makes it worse first",
+        f"{_strength(fall)} {curve.unit}",
+        f"strength {level} of {len(curve.levels) - 1}",
+        f"From there on the {_TITLES[name]} is surely (95 %) below the {values[0]} without"
+        f" corruption: {values[1]} there, {values[2]} at the strongest.{also}{few}",
+        "Keep the camera from it, watch for it with stripsight data compare, or train with images"
+        " like that (augmentation) and judge again.",
+    )
+
+
+def _say_fall(curve: StressCurve, name: str) -> str:
+    fall = curve.find_fall(name)
+    return "not shown" if fall is None else f"{_strength(fall)} {curve.unit}"
 
 
 def show_stress(stress: StressTest) -> Section:
@@ -35,9 +81,8 @@ def show_stress(stress: StressTest) -> Section:
     for curve in stress.curves:
         cells: list[Cell] = [capitalise(curve.title)]
         for name in (_MONITOR, _RECALL):
-            fall = curve.find_fall(name)
             cells += [
-                "not shown" if fall is None else f"{_strength(fall)} {curve.unit}",
+                _say_fall(curve, name),
                 write_value(_value(curve.levels[0], name)),
                 write_value(_value(curve.levels[-1], name)),
             ]

@@ -10,7 +10,7 @@ from stripsight.decision.policy import ClassPolicy
 from stripsight.evaluation.calibration.reliability import CalibrationQuality
 from stripsight.evaluation.evaluation import CalibrationEffect, Evaluation
 from stripsight.evaluation.intervals.interval import Interval
-from stripsight.evaluation.localisation.places import Found, Places
+from stripsight.evaluation.localisation.places import ClassPlaces, Found, Places
 from stripsight.evaluation.policies.recall_guarantee import RecallPromise
 from stripsight.evaluation.report.findings import list_findings, show_findings
 from stripsight.evaluation.slices.fault_rates import FaultRate
@@ -187,6 +187,36 @@ def test_maps_that_do_not_lead_a_guess(good: Evaluate, low: float, is_blind: boo
     places = Places("test", "validation", (64, 256), (2, 8), (), {"energy": found}, ())
     title = "Heatmaps are not shown to point better than a guess"
     assert (levels(good(places=places)) == {title: "note"}) is is_blind
+
+
+def find_maps(good: Evaluate, *leads: tuple[float, float, float]) -> tuple[Notice, ...]:
+    """Findings where each lead (value, low, high) is one measure of one class."""
+    ahead = Found(0.5, Interval(0.3, 0.7), 0.4, 0.4, 0.1, Interval(0.05, 0.3))
+    measures = ("pointing", "energy", "dice", "pixel_ap")
+    found = {
+        measure: Found(0.3, Interval(0.2, 0.4), 0.35, 0.4, value, Interval(low, high))
+        for measure, (value, low, high) in zip(measures, leads, strict=False)
+    }
+    row = ClassPlaces("pits", 40, 40, 40, 0, 0.5, found)
+    places = Places("test", "validation", (64, 256), (2, 8), (row,), {"energy": ahead}, ())
+    return list_findings(good(places=places))
+
+
+def test_maps_that_are_behind_a_guess_are_named(good: Evaluate) -> None:
+    (notice,) = find_maps(good, (-0.1, -0.2, -0.01), (-0.02, -0.1, 0.05), (0.1, 0.05, 0.2))
+    assert (notice.level, notice.title) == ("look", "Heatmaps point worse than a guess")
+    assert (notice.number, notice.unit) == ("1", "of 3 measures of classes")
+    assert notice.details == (
+        "pits, pointing: 0.300, the guess (mean mask) 0.400: lead -0.100 (-0.200 to -0.010)",
+    )
+    assert "localisation_weight" in notice.action
+
+
+def test_maps_that_may_be_behind_are_a_note(good: Evaluate) -> None:
+    (notice,) = find_maps(good, (-0.02, -0.1, 0.05), (0.1, 0.05, 0.2))
+    assert (notice.level, notice.title) == ("note", "Heatmaps may point worse than a guess")
+    assert len(notice.details) == 1
+    assert find_maps(good, (0.02, -0.1, 0.05)) == ()
 
 
 def test_the_most_serious_come_first_and_notes_below(evaluate: Evaluate) -> None:

@@ -1,11 +1,13 @@
 """Sections of a report: what they show, and what they leave out with words."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from stripsight.decision.policy import ClassPolicy
 from stripsight.evaluation.evaluation import Evaluation
@@ -17,6 +19,7 @@ from stripsight.evaluation.report.learning_curves import draw_training
 from stripsight.evaluation.report.performance import show_decisions, show_figures
 from stripsight.evaluation.report.places import show_places
 from stripsight.evaluation.stress.stress_test import Measured, StressCurve, StressLevel, StressTest
+from stripsight.evaluation.stress_table import tabulate_stress
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.curves import Curve
 from stripsight.reporting.page import Block, FigureGrid, Note, Table
@@ -197,6 +200,47 @@ def test_a_fall_within_chance_is_not_shown() -> None:
     hidden = robustness.show_stress(make_stress(0.01)).blocks
     assert read_table(hidden).rows[0][:2] == ("Blur", "not shown")
     assert "Only 40 of 80 images" in read_notes(hidden)
+
+
+def test_the_first_corruption_to_fail_is_a_finding() -> None:
+    (notice,) = robustness.find_worst_corruption(make_stress(-0.01))
+    assert (notice.title, notice.number, notice.level) == (
+        "Blur makes it worse first", "6 px", "note",
+    )  # fmt: skip
+    assert "strength 3 of 5" in notice.unit
+    assert "0.5000 without corruption" in notice.text
+    assert "40 of 80 images" in notice.text
+    assert not list(robustness.find_worst_corruption(make_stress(0.01)))
+    assert not list(robustness.find_worst_corruption(None))
+
+
+def test_a_fall_at_a_mild_strength_is_looked_at_and_the_mildest_comes_first() -> None:
+    stress = make_stress(-0.01)
+    (late,) = stress.curves
+    fall = late.levels[3].changes
+    early = replace(
+        late,
+        title="shift",
+        levels=(late.levels[0], *(replace(level, changes=fall) for level in late.levels[1:])),
+    )
+    (notice,) = robustness.find_worst_corruption(replace(stress, curves=(late, early)))
+    assert (notice.title, notice.number, notice.level) == (
+        "Shift makes it worse first", "2 px", "look",
+    )  # fmt: skip
+    assert "falls under blur" in notice.text
+
+
+def test_the_terminal_says_from_where_on_it_falls() -> None:
+    console = Console(width=80, file=io.StringIO())
+    console.print(tabulate_stress(make_stress(-0.01)))
+    console.print(tabulate_stress(make_stress(0.01)))
+    assert isinstance(console.file, io.StringIO)
+    rows = [line.split() for line in console.file.getvalue().splitlines() if "blur" in line]
+    assert rows == [
+        ["blur", "6", "6", "0.500,", "0.500", "px"],
+        ["blur", "not", "shown", "not", "shown", "0.500,", "0.500", "px"],
+    ]
+    assert "40 of 80 test images" in console.file.getvalue()
 
 
 LOG = "epoch,train/loss,val/loss,val/macro_ap\n"
