@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,3 +145,172 @@ def _draw(kind: str, class_id: int, size: tuple[int, int]) -> tuple[str, str | N
     left = (class_id * 37) % max(1, width - width // 6)
     mask[height // 4 : height // 2, left : left + max(2, width // 8)] = 1
     return kind, encode_mask(mask), int(mask.sum())
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Path]:
+    """Write a whole bundle of a tiny network without torch; returns its folder.
+
+    fp32, bf16 (the graph of fp32) and int8 for OpenVINO, `model.onnx`, golden images whose logits
+    its own engine gave, where there is bf16 or not.
+    """
+
+    def make(
+        folder: Path,
+        *,
+        classes: Sequence[str] = ("scratch", "spot", "rust"),
+        size: tuple[int, int] = (32, 64),
+        image_sizes: Sequence[tuple[int, int]] = (),
+        chosen: str = "fp32",
+        thresholds: tuple[float, float] = (0.5, 0.5),
+        golden: int = 3,
+        bias: float = 0.0,
+        **manifest: Any,
+    ) -> Path:
+        from stripsight.bundle.folder import open_bundle, write_manifest
+        from stripsight.bundle.manifest import GoldenImage
+        from stripsight.imaging import read_grey, resize_grey
+        from stripsight.scoring.engine import EngineSettings, load_engine
+
+        (folder / "golden").mkdir(parents=True)
+        _write_graphs(folder, len(classes), bias)
+        (folder / "MODEL_CARD.md").write_text("# A tiny network\n", encoding="utf-8")
+        names = [f"golden/{number:02d}.png" for number in range(golden)]
+        stored = (*(image_sizes or [size]),)
+        for number, name in enumerate(names):
+            _paint_golden(folder / name, stored[number % len(stored)], number)
+        bare = _build_manifest(folder, classes, size, stored, chosen, thresholds)
+        write_manifest(bare, folder)
+        bundle = open_bundle(folder)
+        images = [resize_grey(read_grey(folder / name), size) for name in names]
+        logits = {}
+        for variant, runs in (("fp32", "fp32"), ("bf16", "fp32"), ("int8", "int8")):
+            if images:
+                engine = load_engine(bundle, EngineSettings(variant=runs, threads=1))
+                logits[variant] = engine.predict(np.stack(images)[:, None]).logits.tolist()
+        expected = tuple(
+            GoldenImage(name, {v: tuple(rows[number]) for v, rows in logits.items()})
+            for number, name in enumerate(names)
+        )
+        write_manifest(replace(bare, golden=expected, **manifest), folder)
+        return folder
+
+    return make
+
+
+def _write_graphs(folder: Path, classes: int, bias: float) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import openvino as ov
+
+    core = ov.Core()
+    for name, quantised in (("fp32", False), ("int8", True)):
+        graph = _build_onnx(classes, bias, quantised).SerializeToString()
+        model = core.read_model(graph, b"")
+        ov.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
+        if not quantised:
+            (folder / "model.onnx").write_bytes(graph)
+
+
+def _build_onnx(classes: int, bias: float, quantised: bool) -> Any:
+    """Grey to 8 features on patches of 8 x 8, to class maps, to their means as logits."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(7)
+    values = {
+        "mean": np.float32(100),
+        "spread": np.float32(50),
+        "first": rng.normal(0, 0.15, (8, 1, 8, 8)).astype(np.float32),
+        "second": rng.normal(0, 1.2, (classes, 8, 1, 1)).astype(np.float32),
+        "bias": np.full(classes, bias, np.float32),
+        "axes": np.array([2, 3], np.int64),
+        "scale": np.float32(6 / 255),
+        "zero": np.uint8(128),
+    }
+    nodes = [
+        helper.make_node("Cast", ["images"], ["grey"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["grey", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "spread"], ["normal"]),
+    ]
+    if quantised:
+        nodes += [
+            helper.make_node("QuantizeLinear", ["normal", "scale", "zero"], ["coarse"]),
+            helper.make_node("DequantizeLinear", ["coarse", "scale", "zero"], ["input"]),
+        ]
+    nodes += [
+        helper.make_node(
+            "Conv", ["input" if quantised else "normal", "first"], ["patches"], strides=[8, 8]
+        ),
+        helper.make_node("Relu", ["patches"], ["features"]),
+        helper.make_node("Conv", ["features", "second", "bias"], ["class_maps"]),
+        helper.make_node("ReduceMean", ["class_maps", "axes"], ["logits"], keepdims=0),
+    ]
+    used = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 1, "h", "w"])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes]),
+            helper.make_tensor_value_info(
+                "class_maps", TensorProto.FLOAT, ["batch", classes, "p", "q"]
+            ),
+        ],
+        [numpy_helper.from_array(np.array(v), n) for n, v in values.items() if n in used],
+    )
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9, producer_name="tests"
+    )
+
+
+def _paint_golden(path: Path, size: tuple[int, int], number: int) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(number)
+    pixels = rng.normal(60 + 50 * number % 190, 30, size).clip(0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def _build_manifest(
+    folder: Path,
+    classes: Sequence[str],
+    size: tuple[int, int],
+    image_sizes: Sequence[tuple[int, int]],
+    chosen: str,
+    thresholds: tuple[float, float],
+) -> Any:
+    from stripsight.bundle.folder import seal_file
+    from stripsight.bundle.manifest import InputContract, Manifest, Variant
+    from stripsight.decision.calibration import Calibration, ClassCalibration
+    from stripsight.decision.document import Decisions, FittedOn
+    from stripsight.decision.policy import ClassPolicy, Policy
+    from stripsight.labels import ClassList
+
+    count = len(classes)
+    calibration = Calibration((ClassCalibration("temperature", (1.5,)),) * count)
+    policy = Policy("max_f1", {}, (ClassPolicy(*thresholds),) * count)
+    fitted = FittedOn("validation", 40, *(letter * 64 for letter in "abc"))
+    variants = (("fp32", "fp32.xml"), ("bf16", "fp32.xml"), ("int8", "int8.xml"))
+    return Manifest(
+        name="tiny",
+        created="2026-01-02T03:04:05+00:00",
+        stripsight="0.1.0",
+        classes=ClassList.from_names(classes),
+        input=InputContract(*size, tuple(image_sizes)),
+        decisions=Decisions(tuple(classes), calibration, policy, fitted, (9,) * count),
+        variants=tuple(
+            Variant(name, name, "openvino", file, 0.05, {"passed": True}, {})
+            for name, file in variants
+        ),
+        chosen=chosen,
+        why_chosen="asked for",
+        golden=(),
+        provenance={"runs": []},
+        files={
+            path.relative_to(folder).as_posix(): seal_file(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+    )
