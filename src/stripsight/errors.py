@@ -8,7 +8,7 @@
     │   ├── UnknownClassError       a class that the class list does not hold
     │   ├── RunLengthError          a run-length string that describes no mask
     │   ├── ReaderError             an annotation file that cannot be read at all
-    │   ├── ArchiveError            a zip that must not be unpacked
+    │   ├── ArchiveError            a zip that must not be read
     │   ├── DatasetError            a folder that is no whole prepared data set
     │   └── SplitError              a split that cannot be made or does not fit
     ├── ModelError                  a backbone or its weights cannot be had
@@ -18,7 +18,8 @@
     ├── EvaluationError             a run cannot be judged as asked
     ├── DecisionError               a decision rule is damaged, of other classes or not to be had
     ├── BundleError                 a bundle that is damaged, changed or of another kind
-    └── EngineError                 an engine or a precision that this machine does not have
+    ├── EngineError                 an engine or a precision that this machine does not have
+    └── ScoringError                images cannot be scored as asked, or too many could not
 
 A message is one line for the person at the terminal: what is wrong, which value, what to do.
 """
@@ -61,7 +62,7 @@ class ReaderError(DataError):
 
 
 class ArchiveError(DataError):
-    """A zip that must not be unpacked."""
+    """A zip that must not be read."""
 
 
 class DatasetError(DataError):
@@ -102,3 +103,7 @@ class BundleError(StripSightError):
 
 class EngineError(StripSightError):
     """An engine or a precision is not to be had on this machine."""
+
+
+class ScoringError(StripSightError):
+    """Images cannot be scored as asked, or more of them than allowed could not."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from stripsight.data.archives import ZipArchive, open_archive
+from stripsight.archives import ZipArchive, open_archive
 from stripsight.errors import ArchiveError, DataError, UsageError
 from stripsight.imaging import IMAGE_SUFFIXES
 

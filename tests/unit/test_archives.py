@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from stripsight.data.archives import ArchiveLimits, open_archive
+from stripsight.archives import ArchiveLimits, open_archive
 from stripsight.errors import ArchiveError
 
 
