@@ -151,13 +151,47 @@ def test_reviews_are_shown(run: Path) -> None:
     assert any(below)
 
 
-def test_stress_of_a_few_images(run: Path) -> None:
+def test_files_of_another_rule_are_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decide = ["decide", str(run), "--json", "--policy"]
+    few = ["--stress", "--stress-limit", "2"]
+    for words in ([*few, "--split", "validation"], few):
+        assert run_command(["evaluate", str(run), "--allow-collapse", *words]) == 0
+    assert "another decision rule" not in capsys.readouterr().out
+    of_test = ["MODEL_CARD.md", "metrics.json", "report.html"]
+    of_validation = ["metrics_validation.json", "report_validation.html", "stress_validation.json"]
+    # The same rule again makes nothing old, another all of it.
+    assert run_command([*decide, "max_f1"]) == 0
+    assert json.loads(capsys.readouterr().out)["stale"] == []
+    assert run_command([*decide, "review", "--share", "0.3"]) == 0
+    old = sorted([*of_test, *of_validation, "stress.json"])
+    assert json.loads(capsys.readouterr().out)["stale"] == old
+    # Judged anew on one part; the rest says so, with --json on stderr.
+    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
+    old = sorted([*of_validation, "stress.json"])
+    warning = f"warning: still of another decision rule: {', '.join(old)};"
+    assert warning in capsys.readouterr().out
+    assert run_command(["evaluate", str(run), "--allow-collapse", "--json"]) == 0
+    captured = capsys.readouterr()
+    json.loads(captured.out)
+    assert warning in captured.err
+    # What no version with a rule has written is of none that is known.
+    metrics = read_metrics(run)
+    del metrics["rule"]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    assert run_command([*decide, "review", "--share", "0.3"]) == 0
+    assert "metrics.json" in json.loads(capsys.readouterr().out)["stale"]
+
+
+def test_stress_of_a_few_images(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["evaluate", str(run), "--stress", "--stress-limit", "4"]) == 0
     stress = read_metrics(run, "stress.json")
     assert (stress["images"], stress["part_images"]) == (4, 9)
     page = check_page(run / "report.html")
     assert "Only 4 of 9 images were corrupted" in page
     assert all(curve["title"].lower() in page.lower() for curve in stress["curves"])
+    printed = capsys.readouterr().out
+    assert "stress: 4 of 9 test images" in printed
+    assert all(curve["title"] in printed for curve in stress["curves"])
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,7 @@ def decide(
     typer.echo(f"written to {run / 'decisions.json'}; the images of test were not looked at")
     typer.echo(f"next: stripsight evaluate {run}    judges by this policy, and keeps it")
     if refit.stale:
-        typer.echo(
-            f"      until then the figures in {', '.join(refit.stale)} are of the rule before"
-        )
+        typer.echo(f"      until then the figures in {', '.join(refit.stale)} are of another rule")
 
 
 def _parse_prices(words: list[str]) -> dict[str, dict[str, float]]:

@@ -34,6 +34,7 @@ def evaluate(
     if stress_limit is not None and not stress:
         raise UsageError("--stress-limit says how many images --stress takes: give --stress too")
     say_loading()
+    from stripsight.evaluation.judged_files import find_stale_files
     from stripsight.evaluation.run import evaluate_run
     from stripsight.evaluation.stress_table import tabulate_stress
     from stripsight.evaluation.table import build_table
@@ -55,6 +56,12 @@ def evaluate(
             print_table(tabulate_stress(evaluation.stress))
         name = "report.html" if split == "test" else f"report_{split}.html"
         typer.echo(f"written to {run / name}; metrics, predictions and decisions beside it")
+    if stale := find_stale_files(run, evaluation.fitted.decisions):
+        typer.echo(
+            f"warning: still of another decision rule: {', '.join(stale)}; --stress and --split"
+            " validation or test write them anew",
+            err=as_json,
+        )
     if judgement.collapsed and not allow_collapse:
         raise EvaluationError(
             f"never found on {split}: {', '.join(judgement.collapsed)}; all of its defects escape:"

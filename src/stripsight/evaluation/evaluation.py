@@ -10,6 +10,7 @@ from stripsight.decision.policy import Codes
 from stripsight.evaluation.calibration.reliability import CalibrationQuality
 from stripsight.evaluation.fitting import FittedDecisions
 from stripsight.evaluation.groups import Groups
+from stripsight.evaluation.judged_files import name_rule
 from stripsight.evaluation.judgement import Judgement
 from stripsight.evaluation.localisation.places import Places
 from stripsight.evaluation.opened_run import OpenedRun
@@ -82,5 +83,6 @@ class Evaluation:
             ],
             "slices": [part.to_json() for part in self.slices],
             "places": self.places.to_json(),
+            "rule": name_rule(self.fitted.decisions),
             "source": self.predictions.source,
         }

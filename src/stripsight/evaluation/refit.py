@@ -16,15 +16,13 @@ from stripsight.decision.document import Decisions, save_decisions
 from stripsight.errors import DecisionError, EvaluationError, UsageError
 from stripsight.evaluation.fitting import FILE_NAME, Choice, FittedDecisions, fit_decisions
 from stripsight.evaluation.groups import find_groups
+from stripsight.evaluation.judged_files import find_stale_files
 from stripsight.evaluation.policies.settings import complete_settings
 from stripsight.evaluation.policies.what_if import Scenario, compute_what_if
 from stripsight.evaluation.predictions import Predictions
 from stripsight.evaluation.stored_predictions import load_stored_predictions
 from stripsight.training.lock import lock_run
 from stripsight.training.provenance import read_provenance
-
-_JUDGED = ("metrics*.json", "report*.html", "MODEL_CARD.md")
-"""What `evaluate` writes of the rule that it judged by."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Refit:
         scenarios: outcomes on validation at its settings and at nearby ones.
         images: of validation.
         groups: of look-alikes that they form.
-        stale: files of the run whose figures are of the rule before.
+        stale: files of the run whose figures are of another rule.
     """
 
     fitted: FittedDecisions
@@ -134,7 +132,7 @@ def _refit(run: Path, choice: Choice) -> Refit:
         scenarios=scenarios,
         images=len(validation.ids),
         groups=len(np.unique(groups)),
-        stale=tuple(sorted(path.name for pattern in _JUDGED for path in run.glob(pattern))),
+        stale=find_stale_files(run, fitted.decisions),
     )
 
 

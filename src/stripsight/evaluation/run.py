@@ -24,6 +24,7 @@ from stripsight.evaluation.fitting import (
     read_choice,
 )
 from stripsight.evaluation.groups import find_groups
+from stripsight.evaluation.judged_files import name_rule
 from stripsight.evaluation.judgement import judge
 from stripsight.evaluation.localisation.measure import measure_places
 from stripsight.evaluation.opened_run import OpenedRun, open_run
@@ -246,7 +247,11 @@ def _write(evaluation: Evaluation, predicted: dict[str, Predictions]) -> None:
     ending = "" if evaluation.part == "test" else f"_{evaluation.part}"
     _write_json(run / f"metrics{ending}.json", evaluation.to_json())
     if evaluation.stress is not None:
-        stress = {"policy": decisions.policy.name, "source": evaluation.predictions.source}
+        stress = {
+            "policy": decisions.policy.name,
+            "rule": name_rule(decisions),
+            "source": evaluation.predictions.source,
+        }
         _write_json(run / f"stress{ending}.json", evaluation.stress.to_json() | stress)
     if evaluation.part == "test":
         write_atomically(run / "MODEL_CARD.md", card.encode())

@@ -7,6 +7,7 @@ nobody has measured.
 from collections.abc import Iterator, Sequence
 
 from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.judged_files import name_rule
 from stripsight.evaluation.report.background import list_limits
 from stripsight.evaluation.report.blocks import write_threshold
 from stripsight.evaluation.report.findings import list_findings
@@ -43,6 +44,7 @@ def _write(evaluation: Evaluation, version: str) -> Iterator[str]:
     finished = str(record["finished"])[:10] if record["finished"] else "now, not finished"
     yield f"- trained until {finished}, seed {record['seed']}"
     yield f"- checkpoint sha256 {source['checkpoint']}"
+    yield f"- decision rule {name_rule(evaluation.fitted.decisions)}"
     yield f"- made with StripSight {version}"
     yield ""
     yield "## Intended use"

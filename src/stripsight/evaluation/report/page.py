@@ -1,6 +1,7 @@
 """The whole report as one page."""
 
 from stripsight.evaluation.evaluation import Evaluation
+from stripsight.evaluation.judged_files import name_rule
 from stripsight.evaluation.report.background import show_limits, show_provenance, show_training
 from stripsight.evaluation.report.doubts import show_calibration, show_slices
 from stripsight.evaluation.report.findings import show_findings
@@ -44,7 +45,8 @@ def build_report(evaluation: Evaluation, *, version: str) -> str:
         sections=tuple(section for section in parts if section is not None),
         footer=(
             f"StripSight {version}; data {evaluation.predictions.source['data_set'][:12]}, split"
-            f" {evaluation.predictions.source['split'][:12]}. The same numbers are in metrics.json."
+            f" {evaluation.predictions.source['split'][:12]}, decision rule"
+            f" {name_rule(evaluation.fitted.decisions)}. The same numbers are in metrics.json."
         ),
     )
     return render_page(page)
