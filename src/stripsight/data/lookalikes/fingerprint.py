@@ -20,7 +20,6 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy import ndimage
 
 from stripsight.data.lookalikes.sketch import Sketch, draw_sketch
 from stripsight.imaging import GreyImage
@@ -34,8 +33,6 @@ _MOST_POINTS = 80  # of a plane
 _CELL, _MOST_IN_CELL = 16, 2
 _PATCH = 4  # of which one pixel at most can be a key point
 _REACH = 7  # of a descriptor from its point; nearer to the plane's rim there is no point
-_SMOOTHING = 1.0  # standard deviation
-_SURROUND = 7  # side of the square around a point whose mean it must differ from
 _LEAST_RESPONSE = 0.9  # grey levels: weaker blobs are noise and compression
 _DARKEST_STEEL = 20.0  # grey levels; below lies what the camera sees beside every strip
 _LARGEST_CURVATURE_RATIO = 10.0
@@ -79,17 +76,44 @@ def compute_fingerprint(image: GreyImage) -> Fingerprint:
         too_large = reduction < max(_REDUCTIONS) and height * width > _MOST_PIXELS
         if too_large or min(height, width) <= 2 * _REACH + _PATCH:
             continue
-        plane = np.asarray(Image.fromarray(image).reduce(reduction), np.float32)
-        fine = ndimage.gaussian_filter(plane, _SMOOTHING, truncate=3.0)
+        fine = _smooth(np.asarray(Image.fromarray(image).reduce(reduction)))
         if reduction == max(_REDUCTIONS):
             sketch = draw_sketch(fine, reduction, _DARKEST_STEEL)
-        response = fine - ndimage.uniform_filter(fine, _SURROUND)
-        rows, columns = _find_blobs(response)
+        rows, columns = _find_blobs(_subtract_surround(fine))
         lit = fine[rows, columns] >= _DARKEST_STEEL
         rows, columns = rows[lit], columns[lit]
         points.append((np.stack([columns, rows], axis=1) * reduction).astype(np.int16))
         descriptors.append(_describe(fine, rows, columns))
     return Fingerprint(np.concatenate(points), np.concatenate(descriptors), sketch)
+
+
+def _smooth(plane: GreyImage) -> Plane:
+    """Grey levels under the binomial filter of 5x5, near to a Gaussian of deviation 1.
+
+    Neighbours are added four times along either side, which gives at most 256 times 255: whole
+    numbers of 16 bits, in a sixth of a Gaussian's time.
+    """
+    sums = np.pad(plane, 2, mode="edge").astype(np.uint16)
+    for _ in range(4):
+        sums = sums[1:] + sums[:-1]
+    for _ in range(4):
+        sums = sums[:, 1:] + sums[:, :-1]
+    return sums * np.float32(1 / 256)
+
+
+def _subtract_surround(fine: Plane) -> Plane:
+    """Each place less the mean of the 7x7 around it; 0 where these leave the plane."""
+    around = _add_seven(_add_seven(fine).T).T
+    response = np.zeros_like(fine)
+    response[3:-3, 3:-3] = fine[3:-3, 3:-3] - around * np.float32(1 / 49)
+    return response
+
+
+def _add_seven(plane: Plane) -> Plane:
+    """Sums of each row and the six below it."""
+    two = plane[1:] + plane[:-1]
+    four = two[2:] + two[:-2]
+    return np.asarray(four[:-3] + two[4:-1] + plane[6:])
 
 
 def _find_blobs(response: Plane) -> tuple[Ints, Ints]:
@@ -98,10 +122,15 @@ def _find_blobs(response: Plane) -> tuple[Ints, Ints]:
     rows, columns = _find_peaks(strength)
     is_blob = ~_is_edge(response, rows, columns)
     rows, columns = rows[is_blob], columns[is_blob]
-    order = np.argsort(-strength[rows, columns], kind="stable")
-    rows, columns = rows[order], columns[order]
-    kept = _rank_in_cell(rows, columns) < _MOST_IN_CELL
-    return rows[kept][:_MOST_POINTS], columns[kept][:_MOST_POINTS]
+    weakness = -strength[rows, columns]
+    cell = rows // _CELL * 2**16 + columns // _CELL
+    order = np.lexsort((weakness, cell))
+    cell = cell[order]
+    kept = np.ones(len(order), np.bool_)
+    kept[_MOST_IN_CELL:] = cell[_MOST_IN_CELL:] != cell[:-_MOST_IN_CELL]
+    chosen = order[kept]
+    chosen = chosen[np.argsort(weakness[chosen], kind="stable")][:_MOST_POINTS]
+    return rows[chosen], columns[chosen]
 
 
 def _find_peaks(strength: Plane) -> tuple[Ints, Ints]:
@@ -116,7 +145,9 @@ def _find_peaks(strength: Plane) -> tuple[Ints, Ints]:
     near = strength[_REACH - 1 :, _REACH - 1 :][: inner.shape[0] + 2, : inner.shape[1] + 2]
     around = _largest([near[row : row + inner.shape[0]] for row in range(3)])
     around = _largest([around[:, column : column + inner.shape[1]] for column in range(3)])
-    rows, columns = np.nonzero((inner >= around) & (inner >= _LEAST_RESPONSE))
+    # Not np.nonzero, which takes ten times as long for two axes.
+    peaks = np.flatnonzero((inner >= around) & (inner >= _LEAST_RESPONSE))
+    rows, columns = np.divmod(peaks, inner.shape[1])
     patches = _largest([inner[row::_PATCH] for row in range(_PATCH)])
     patches = _largest([patches[:, column::_PATCH] for column in range(_PATCH)])
     is_largest = inner[rows, columns] == patches[rows // _PATCH, columns // _PATCH]
@@ -127,26 +158,15 @@ def _largest(planes: Sequence[Plane]) -> Plane:
     return np.asarray(reduce(np.maximum, planes))
 
 
-def _rank_in_cell(rows: Ints, columns: Ints) -> Ints:
-    """How many points of the same cell stand before each."""
-    cell = rows // _CELL * 2**16 + columns // _CELL
-    order = np.argsort(cell, kind="stable")
-    starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
-    rank = np.arange(len(cell)) - np.repeat(starts, np.diff(starts, append=len(cell)))
-    return np.asarray(rank[np.argsort(order)])
-
-
 def _is_edge(response: Plane, rows: Ints, columns: Ints) -> npt.NDArray[np.bool_]:
     """Whether one curvature is many times the other (Lowe 2004, equation 4)."""
-    here = 2 * response[rows, columns]
-    xx = response[rows, columns + 1] + response[rows, columns - 1] - here
-    yy = response[rows + 1, columns] + response[rows - 1, columns] - here
-    xy = (
-        response[rows + 1, columns + 1]
-        + response[rows - 1, columns - 1]
-        - response[rows + 1, columns - 1]
-        - response[rows - 1, columns + 1]
-    ) / 4
+    flat, down = response.ravel(), response.shape[1]
+    at = rows * down + columns
+    here = 2 * flat[at]
+    xx = flat[at + 1] + flat[at - 1] - here
+    yy = flat[at + down] + flat[at - down] - here
+    xy = flat[at + down + 1] + flat[at - down - 1] - flat[at - down + 1] - flat[at + down - 1]
+    xy /= 4
     ratio = _LARGEST_CURVATURE_RATIO
     return np.asarray((xx + yy) ** 2 * ratio >= (ratio + 1) ** 2 * (xx * yy - xy * xy))
 
