@@ -1,8 +1,10 @@
 """A bundle on disk: opened whole and unchanged, or not at all."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from stripsight.atomic import write_atomically
 from stripsight.bundle.manifest import FILE_NAME, FileSeal, Manifest
@@ -10,7 +12,7 @@ from stripsight.bundle.reading import read_manifest
 from stripsight.errors import BundleError
 
 # No manifest is larger; nothing is read into memory because a file claims to be one.
-_LARGEST_MANIFEST = 16 * 2**20
+_LARGEST_MANIFEST = 4 * 2**20
 _BLOCK = 2**20
 
 
@@ -35,9 +37,9 @@ class Bundle:
         seal = self.manifest.files.get(file)
         if seal is None:
             raise BundleError(f"{self.folder} has no file {file!r} in its manifest")
-        path = self.folder / file
-        _check_size(path, seal)
-        data = path.read_bytes()
+        path = _locate(self.folder, file, seal)
+        # Never more than it may be, whatever has happened to it since.
+        data = _read(path, seal.bytes + 1)
         if hashlib.sha256(data).hexdigest() != seal.sha256:
             raise BundleError(_describe_change(path))
         return data
@@ -49,27 +51,34 @@ def open_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: no bundle, damaged, changed, incomplete, or of a newer StripSight.
     """
+    manifest = open_manifest(folder)
+    for name, seal in manifest.files.items():
+        path = _locate(folder, name, seal)
+        with _name_in_fault(path):
+            digest = hash_file(path)
+        if digest != seal.sha256:
+            raise BundleError(_describe_change(path))
+    return Bundle(folder, manifest)
+
+
+def open_manifest(folder: Path) -> Manifest:
+    """What a folder says it is; its files are not looked at.
+
+    Raises:
+        BundleError: no bundle, or its manifest is damaged, changed, or of a newer StripSight.
+    """
     path = folder / FILE_NAME
-    if not path.is_file():
-        what = "no folder" if not folder.is_dir() else f"has no {FILE_NAME}"
-        raise BundleError(f"{folder} is no bundle ({what}): make one by `stripsight export`")
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_MANIFEST + 1)
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror or error}") from error
+    with _name_in_fault(path):
+        if path.is_symlink() or not path.is_file():
+            what = "no folder" if not folder.is_dir() else f"has no {FILE_NAME}"
+            raise BundleError(f"{folder} is no bundle ({what}): make one by `stripsight export`")
+    data = _read(path, _LARGEST_MANIFEST + 1)
     if len(data) > _LARGEST_MANIFEST:
         raise BundleError(f"{path} is larger than any manifest: export the bundle again")
     try:
-        manifest = read_manifest(data)
+        return read_manifest(data)
     except BundleError as error:
         raise BundleError(f"{folder}: {error}") from error
-    for name, seal in manifest.files.items():
-        path = folder / name
-        _check_size(path, seal)
-        if hash_file(path) != seal.sha256:
-            raise BundleError(_describe_change(path))
-    return Bundle(folder, manifest)
 
 
 def seal_file(path: Path) -> FileSeal:
@@ -95,11 +104,34 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
     write_atomically(folder / FILE_NAME, manifest.to_bytes())
 
 
-def _check_size(path: Path, seal: FileSeal) -> None:
-    if path.is_symlink() or not path.is_file():
-        raise BundleError(f"{path} is missing or no plain file: copy or export the bundle again")
-    if path.stat().st_size != seal.bytes:
-        raise BundleError(_describe_change(path))
+def _locate(folder: Path, file: str, seal: FileSeal) -> Path:
+    """Where it lies, by plain folders: a link could show another file at each look."""
+    path = folder
+    with _name_in_fault(folder / file):
+        for part in PurePosixPath(file).parts:
+            path = path / part
+            if path.is_symlink():
+                raise BundleError(f"{path} is a link: copy the bundle with the files themselves")
+        if not path.is_file():
+            raise BundleError(
+                f"{path} is missing or no plain file: copy or export the bundle again"
+            )
+        if path.stat().st_size != seal.bytes:
+            raise BundleError(_describe_change(path))
+    return path
+
+
+def _read(path: Path, most: int) -> bytes:
+    with _name_in_fault(path), path.open("rb") as file:
+        return file.read(most)
+
+
+@contextmanager
+def _name_in_fault(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _describe_change(path: Path) -> str:

@@ -72,6 +72,12 @@ class Variant:
     speed: dict[str, Any]
 
     @property
+    def graph_files(self) -> tuple[str, ...]:
+        """All that the graph consists of: OpenVINO keeps the weights in a file beside it."""
+        stem, dot, suffix = self.file.rpartition(".")
+        return (self.file, f"{stem}.bin") if dot and suffix == "xml" else (self.file,)
+
+    @property
     def passed(self) -> bool:
         """Whether its quality is near enough to fp32's."""
         return self.gate.get("passed") is True
@@ -126,7 +132,8 @@ class Manifest:
             "the decisions are of other classes than the class list",
         )
         for variant in self.variants:
-            check(variant.file in self.files, f"{variant.file} is not among the files")
+            for file in variant.graph_files:
+                check(file in self.files, f"{file} is not among the files")
         for golden in self.golden:
             check(golden.file in self.files, f"{golden.file} is not among the files")
             check(
@@ -192,7 +199,8 @@ class Manifest:
 def _stays_inside(file: str) -> bool:
     path = PurePosixPath(file)
     plain = not path.is_absolute() and "\\" not in file and ":" not in file
-    return plain and str(path) == file and ".." not in path.parts and file != FILE_NAME
+    inside = str(path) == file and ".." not in path.parts and file not in (".", FILE_NAME)
+    return plain and inside and file.isprintable()
 
 
 def hash_content(content: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from stripsight.bundle.manifest import (
 )
 from stripsight.decision.document import read_record
 from stripsight.errors import BundleError, StripSightError
+from stripsight.imaging import DEFAULT_LIMITS
 from stripsight.labels import ClassList
 
 _KEYS = (
@@ -47,7 +48,10 @@ def read_manifest(data: bytes) -> Manifest:
         return _read_document(document)
     except BundleError:
         raise
-    except (StripSightError, ValueError, TypeError, LookupError, OverflowError) as error:
+    except (
+        *(StripSightError, ValueError, TypeError, LookupError),
+        *(OverflowError, RecursionError),
+    ) as error:
         raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
 
 
@@ -61,12 +65,14 @@ def _read_document(document: Any) -> Manifest:
             " thresholds by `stripsight bundle set-policy`"
         )
     for key in ("name", "created", "stripsight", "chosen", "why_chosen"):
-        check(isinstance(content[key], str), f"{key} is no text")
+        check(_is_text(content[key]), f"{key} is no line of text")
     for key in ("input", "provenance", "files"):
         check(isinstance(content[key], dict), f"{key} is no object")
     for key in ("classes", "variants", "golden"):
         check(_is_list_of(content[key], dict), f"{key} is no list of objects")
-    return Manifest(
+    for entry in content["classes"]:
+        check(_is_text(entry.get("title")), "the title of a class is no line of text")
+    manifest = Manifest(
         name=content["name"],
         created=content["created"],
         stripsight=content["stripsight"],
@@ -80,6 +86,9 @@ def _read_document(document: Any) -> Manifest:
         provenance=content["provenance"],
         files={name: _read_seal(entry) for name, entry in content["files"].items()},
     )
+    # A value that is read as another than was signed: 1 for "1", 0.5 for a half written otherwise.
+    check(manifest.bundle_id == document["bundle_id"], "it is not as StripSight writes it")
+    return manifest
 
 
 def _read_input(entry: dict[str, Any]) -> InputContract:
@@ -89,19 +98,26 @@ def _read_input(entry: dict[str, Any]) -> InputContract:
     for size in ([entry["height"], entry["width"]], *sizes):
         pair = isinstance(size, list) and len(size) == 2
         check(pair and all(type(n) is int and n > 0 for n in size), f"{size!r} is no image size")
+        most = DEFAULT_LIMITS
+        check(
+            max(size) <= most.max_side and size[0] * size[1] <= most.max_pixels,
+            f"an image size of {size[0]}x{size[1]} is above every limit",
+        )
     return InputContract(entry["height"], entry["width"], tuple((h, w) for h, w in sizes))
 
 
 def _read_variant(entry: dict[str, Any]) -> Variant:
     check(sorted(entry) == sorted(Variant.__slots__), "a variant has other keys")
     for key in ("name", "file"):
-        check(isinstance(entry[key], str) and entry[key] != "", f"a variant's {key} is no text")
+        check(_is_text(entry[key]) and entry[key] != "", f"a variant's {key} is no line of text")
     check(entry["precision"] in get_args(Precision), f"unknown precision {entry['precision']!r}")
     check(entry["engine"] in get_args(EngineName), f"unknown engine {entry['engine']!r}")
     tolerance = entry["golden_tolerance"]
     check(type(tolerance) is float and 0 < tolerance <= 0.1, "a golden tolerance not in 0 to 0.1")
     for key in ("gate", "speed"):
         check(isinstance(entry[key], dict), f"a variant's {key} is no object")
+    suffix = {"openvino": ".xml", "onnxruntime": ".onnx"}[entry["engine"]]
+    check(entry["file"].endswith(suffix), f"a variant's file for {entry['engine']} is no {suffix}")
     return Variant(**entry)
 
 
@@ -117,9 +133,14 @@ def _read_golden(entry: dict[str, Any]) -> GoldenImage:
 def _read_seal(entry: Any) -> FileSeal:
     right = isinstance(entry, dict) and sorted(entry) == ["bytes", "sha256"]
     check(right, "a file has other than a hash and a size")
-    check(type(entry["bytes"]) is int, "a file's size is no number")
+    check(type(entry["bytes"]) is int and entry["bytes"] >= 0, "a file's size is no number")
     check(isinstance(entry["sha256"], str), "a file's hash is no text")
     return FileSeal(entry["sha256"], entry["bytes"])
+
+
+def _is_text(value: Any) -> bool:
+    """One line that any terminal takes."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _is_list_of(value: Any, kind: type) -> bool:
