@@ -139,19 +139,34 @@ class Engine:
         """
         waiting: deque[tuple[Key, object]] = deque()
         for key, images in batches:
-            if images.dtype != np.uint8 or images.shape != self._shape:
-                raise ValueError(
-                    f"images are {images.dtype} {list(images.shape)}: uint8"
-                    f" {list(self._shape)} is expected"
-                )
-            waiting.append((key, self._backend.start(images)))
+            waiting.append((key, self.start(images)))
             # One more than runs, so that a stream that is done goes on at once.
             if len(waiting) > self.info.streams:
-                yield self._finish(*waiting.popleft())
+                key, request = waiting.popleft()
+                yield key, self.finish(request)
         while waiting:
-            yield self._finish(*waiting.popleft())
+            key, request = waiting.popleft()
+            yield key, self.finish(request)
 
-    def _finish(self, key: Key, request: object) -> tuple[Key, Output]:
+    def start(self, images: UInt8Images) -> object:
+        """Begin one batch; at most one more may be begun and not finished than there are streams.
+
+        Raises:
+            ValueError: another dtype or shape.
+        """
+        if images.dtype != np.uint8 or images.shape != self._shape:
+            raise ValueError(
+                f"images are {images.dtype} {list(images.shape)}: uint8"
+                f" {list(self._shape)} is expected"
+            )
+        return self._backend.start(images)
+
+    def finish(self, request: object) -> Output:
+        """Wait for what `start` began.
+
+        Raises:
+            BundleError: the graph gives other than the manifest says.
+        """
         output = self._backend.finish(request)
         expected = (self._shape[0], self._num_classes)
         if output.logits.shape != expected or output.class_maps.shape[:2] != expected:
@@ -159,7 +174,7 @@ class Engine:
                 f"the graph gives logits of shape {list(output.logits.shape)} for"
                 f" {self._num_classes} classes: export the bundle again"
             )
-        return key, output
+        return output
 
 
 def load_engine(bundle: Bundle, settings: EngineSettings = EngineSettings()) -> Engine:
