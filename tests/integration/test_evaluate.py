@@ -287,6 +287,34 @@ def test_a_class_that_is_never_found_ends_with_one_line(
     assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
 
 
+@pytest.mark.parametrize(("test", "code"), [([A, B, CLEAN] * 2, 1), ([A, CLEAN] * 3, 0)])
+def test_a_class_that_nothing_can_call_ends_with_one_line(
+    tmp_path: Path,
+    make_odd_dataset: Callable[..., Path],
+    odd_image: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+    test: Sequence[Labels],
+    code: int,
+) -> None:
+    parts = {"train": TRAIN, "validation": [A, CLEAN] * 3, "test": test}
+    run = train_on(tmp_path, make_odd_dataset, odd_image, ["a", "b"], parts)
+    # Whatever the network learnt, a is called: only b is in question.
+    words = ["decide", str(run), "--policy", "cost", "--price", "1000000:1"]
+    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
+    assert run_command(words) == 0
+    capsys.readouterr()
+    assert run_command(["evaluate", str(run)]) == code
+    captured = capsys.readouterr()
+    uncalled = ["b"] if code else []
+    assert read_metrics(run)["uncalled"] == uncalled
+    assert ("never called, though 2 of test show it" in captured.out) == bool(code)
+    said = "stripsight: never called on test: b (2 images); validation shows none"
+    assert [line for line in captured.err.splitlines() if line.startswith(said)] == (
+        captured.err.splitlines()[-1:] if code else []
+    )
+    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
+
+
 @pytest.mark.parametrize(
     ("names", "train", "validation", "test", "said"),
     [

@@ -26,7 +26,7 @@ BAND = "#dfe6ec"
 _KEY_ROW = 19.0
 _SAMPLE = 20.0  # width of a key's drawing
 
-KeyKind = Literal["dashes", "band", "ring", "filled", "hollow", "bar"]
+KeyKind = Literal["dashes", "band", "ring", "filled", "small", "hollow", "bar"]
 
 
 @dataclass(frozen=True)
@@ -231,14 +231,21 @@ def _add_sample(sheet: Axes, x: float, y: float, item: KeyItem) -> None:
     elif item.kind == "ring":
         add_ring(sheet, middle, y, item.color)
     else:
-        add_dot(sheet, middle, y, item.color, filled=item.kind == "filled")
+        add_dot(
+            sheet, middle, y, item.color, filled=item.kind != "hollow", small=item.kind == "small"
+        )
 
 
-def add_dot(axes: Axes, x: float, y: float, color: str, *, filled: bool = True) -> None:
-    """A value: full, or hollow where it is not told apart from what it is compared with."""
+def add_dot(
+    axes: Axes, x: float, y: float, color: str, *, filled: bool = True, small: bool = False
+) -> None:
+    """A value: full, or hollow where it is not told apart from what it is compared with.
+
+    `small` where it rests on next to nothing.
+    """
     face = deepen(color) if filled else "white"
-    axes.plot([x], [y], "o", color=face, markeredgecolor=INK, markeredgewidth=1.2, markersize=8,
-              clip_on=False, zorder=6)  # fmt: skip
+    axes.plot([x], [y], "o", color=face, markeredgecolor=INK, markeredgewidth=0.8 if small else 1.2,
+              markersize=4.5 if small else 8, clip_on=False, zorder=6)  # fmt: skip
 
 
 def add_ring(axes: Axes, x: float, y: float, color: str) -> None:

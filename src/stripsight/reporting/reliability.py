@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from stripsight.reporting.canvas import WIDTH, Canvas, Plot, measure, shorten, styled, write
-from stripsight.reporting.colors import INK, MUTED, STEEL, deepen
+from stripsight.reporting.colors import INK, MUTED, STEEL
 from stripsight.reporting.frame import (
     PAD,
     SMALL,
@@ -19,12 +19,17 @@ from stripsight.reporting.frame import (
     add_key,
     measure_key,
     rule_axis,
+    spread_apart,
 )
-from stripsight.reporting.quantities import format_quantity
+from stripsight.reporting.quantities import format_count, format_quantity
+
+FEW = 10
+"""A dot of fewer images is small: its interval is half the scale."""
 
 _BEFORE = "#8b98a5"
 _HILL = 44.0
 _GAP = 26.0  # above each histogram, for its words
+_COUNTS = 20.0  # below the frame, for how many images each dot is
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,14 @@ class ReliabilityPoint:
         observed: the share of them that has the class, 0 to 1.
         low: lower end of the interval around `observed`.
         high: its upper end.
+        images: how many.
     """
 
     predicted: float
     observed: float
     low: float
     high: float
+    images: int = FEW
 
 
 @dataclass(frozen=True)
@@ -72,19 +79,21 @@ def draw_reliability(
     Args:
         points: in rising order of `predicted`.
         scores: one histogram a kind of image, each with its own height.
-        before: the same bins before calibration, drawn hollow and without intervals.
+        before: the same images before calibration in bins of their own, hollow, without intervals.
         color: of the points.
         interval: what the points' lines are.
     """
     ruler = rule_axis(Axis("predicted probability", (0, 1), "share"), [])
     tall = rule_axis(Axis("share of images that have it", (0, 1), "share"), [])
-    items = [KeyItem("filled", "calibrated" if before else "a bin of images", color)]
+    items = [KeyItem("filled", "calibrated" if before else "images of like probability", color)]
+    if any(point.images < FEW for point in points):
+        items.append(KeyItem("small", f"of fewer than {FEW} images", color))
     if before:
         items.append(KeyItem("hollow", "before calibration"))
     items += [KeyItem("bar", interval, INK), KeyItem("dashes", "what was said is what is seen")]
     left, top, height = PAD + tall.room + 9, 28.0, 250.0
     width = WIDTH - left - 20
-    below = top + height + 4
+    below = top + height + 4 + _COUNTS
     foot = below + (_HILL + _GAP) * len(scores)
     with styled():
         canvas = Canvas(foot + 44 + measure_key(items))
@@ -95,6 +104,7 @@ def draw_reliability(
         _add_hints(sheet, left, top, width, height)
         _add_before(axes, before)
         _add_points(axes, points, color)
+        _add_counts(sheet, points, (left, top + height + 14), width)
         for index, kind in enumerate(scores):
             place = (left, below + (_HILL + _GAP) * index + _GAP, width, _HILL)
             _add_hill(canvas, sheet, kind, place)
@@ -117,12 +127,25 @@ def _add_before(axes: Axes, points: Sequence[ReliabilityPoint]) -> None:
 
 
 def _add_points(axes: Axes, points: Sequence[ReliabilityPoint], color: str) -> None:
-    x, y = [p.predicted for p in points], [p.observed for p in points]
-    axes.plot(x, y, color=deepen(color), linewidth=1.6, zorder=3)
     for point in points:
-        ends = [point.low, point.high]
-        axes.plot([point.predicted] * 2, ends, color=INK, linewidth=1.6, clip_on=False, zorder=5)
-        add_dot(axes, point.predicted, point.observed, color)
+        ends, few = [point.low, point.high], point.images < FEW
+        axes.plot([point.predicted] * 2, ends, color=INK, linewidth=0.9 if few else 1.6,
+                  clip_on=False, zorder=5)  # fmt: skip
+        add_dot(axes, point.predicted, point.observed, color, small=few)
+
+
+def _add_counts(
+    sheet: Axes, points: Sequence[ReliabilityPoint], place: tuple[float, float], width: float
+) -> None:
+    """How many images each dot is, below it, as near as the words let one another."""
+    left, y = place
+    words = [format_count(point.images) for point in points]
+    sizes = [measure(word, SMALL) + 8 for word in words]
+    wanted = [left + width * point.predicted for point in points]
+    middles = spread_apart(wanted, sizes, left - 4, WIDTH - PAD)
+    write(sheet, PAD, y, "images", color=MUTED, fontsize=SMALL)
+    for word, middle in zip(words, middles, strict=True):
+        write(sheet, middle, y, word, ha="center", color=INK, fontsize=SMALL)
 
 
 def _add_hill(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stripsight.reporting import reliability
 from stripsight.reporting.reliability import ReliabilityPoint, ScoreCounts, draw_reliability
 
 RED = "#ff0000"
@@ -34,9 +35,28 @@ def test_a_bar_is_as_tall_as_its_count_and_one_image_is_seen(read_plot):
     assert bars[2] >= 1
 
 
+def test_a_dot_of_few_images_is_small_and_every_dot_says_how_many(read_plot, monkeypatch):
+    written = []
+    write = reliability.write
+    monkeypatch.setattr(
+        reliability, "write", lambda sheet, x, y, text, **k: (written.append(text),
+                                                              write(sheet, x, y, text, **k)),
+    )  # fmt: skip
+
+    def count_red(images: int) -> int:
+        point = ReliabilityPoint(0.5, 0.5, 0.4, 0.6, images)
+        return int(find_red(read_plot(draw_reliability([point], color=RED))[: 290 * 2]).sum())
+
+    assert count_red(9) < count_red(10) / 2
+    assert {"9", "10"} <= set(written)
+
+
 @pytest.mark.parametrize("kinds", [0, 1, 2])
 def test_no_words_touch(find_clashes, kinds):
-    points = [ReliabilityPoint(p, p**2, max(0, p**2 - 0.1), p) for p in np.linspace(0, 1, 10)]
+    points = [
+        ReliabilityPoint(p, p**2, max(0, p**2 - 0.1), p, 3 if p > 0.5 else 12568)
+        for p in np.linspace(0, 1, 10)
+    ]
     scores = [ScoreCounts("with a class of long name", np.arange(20) * 1000)] * kinds
     draw_reliability(points, scores, before=points[::2])
     assert find_clashes() == []

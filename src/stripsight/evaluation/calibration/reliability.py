@@ -2,13 +2,14 @@
 
 All take one class, `[N]`. Bins hold about equally many images each: with the few defects there
 are, bins of equal width would leave most of them with next to none. Images of one probability are
-never parted, so there may be fewer bins than asked.
+never parted, so there may be fewer bins than asked. The diagram has bins of its own.
 
 Even perfect probabilities have an expected calibration error above 0 on few images, since every
 bin's share of defects is off by chance: `compute_ece_by_chance` says how much.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,10 @@ from stripsight.evaluation.metrics import Labels
 Probabilities = npt.NDArray[np.float64]
 
 BINS = 10
+FEWEST_TO_DRAW = 10
+"""Of fewer images a share has an interval of half the scale."""
+WIDEST_TO_DRAW = 0.25
+"""Probabilities in one dot of the diagram are no farther apart."""
 
 _CHANCE_ROUNDS = 200
 _NORMAL_95 = 1.959963984540054
@@ -72,21 +77,30 @@ def compute_quality(
     )
 
 
-def compute_reliability(
-    probabilities: Probabilities, labels: Labels, bins: int = BINS
-) -> tuple[ReliabilityBin, ...]:
-    """Bins of about N / `bins` images, from the lowest probability to the highest.
+def compute_diagram(probabilities: Probabilities, labels: Labels) -> tuple[ReliabilityBin, ...]:
+    """Bins for the eye: images of like probability, and enough of them to show something.
+
+    A dot stands at the mean of its images, so these must be alike. They are cut at every tenth;
+    neighbours of which one holds fewer than
+    `FEWEST_TO_DRAW` images are put together while the images of both stay within
+    `WIDEST_TO_DRAW` of one another. What stands apart with fewer stays as it is.
 
     Args:
         probabilities: `[N]`.
         labels: `[N]`.
-        bins: at most this many.
     """
-    bin_of_image = assign_bins(probabilities, bins)
-    return tuple(
-        _describe_bin(probabilities[bin_of_image == number], labels[bin_of_image == number])
-        for number in range(int(bin_of_image.max(initial=-1)) + 1)
-    )
+    tenth = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
+    parts = [np.flatnonzero(tenth == number) for number in range(BINS)]
+    parts = [part for part in parts if len(part)]
+    while pairs := [
+        (len(low) + len(high), place)
+        for place, (low, high) in enumerate(pairwise(parts))
+        if min(len(low), len(high)) < FEWEST_TO_DRAW
+        and probabilities[high].max() - probabilities[low].min() <= WIDEST_TO_DRAW
+    ]:
+        place = min(pairs)[1]
+        parts[place : place + 2] = [np.concatenate(parts[place : place + 2])]
+    return tuple(_describe_bin(probabilities[part], labels[part]) for part in parts)
 
 
 def compute_ece(probabilities: Probabilities, labels: Labels, bins: int = BINS) -> float | None:

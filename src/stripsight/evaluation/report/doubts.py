@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from stripsight.evaluation.calibration.reliability import FEWEST_TO_DRAW, WIDEST_TO_DRAW
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.report import figures
 from stripsight.evaluation.report.blocks import (
@@ -68,6 +69,13 @@ def show_calibration(evaluation: Evaluation) -> Section:
         [
             Table("Before and after calibration; lower is better", columns, rows),
             FigureGrid(plots, "Said and seen", dense=True),
+            Note(
+                "A dot is the images of a tenth of the scale; below it stands how many they are."
+                f" Neighbours with fewer than {FEWEST_TO_DRAW} are put together while their images"
+                f" are no more than {100 * WIDEST_TO_DRAW:.0f} points apart; a small dot has fewer"
+                " still and says next to nothing. The ECE has ten bins of about equally many"
+                " images."
+            ),
         ],
         "Of images said to be defective with 30 %, 30 % should be. Calibration was fitted on"
         " validation and is judged here. ECE by chance is what a perfect one would show on so many"

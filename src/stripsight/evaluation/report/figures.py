@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW
-from stripsight.evaluation.calibration.reliability import ReliabilityBin, compute_reliability
+from stripsight.evaluation.calibration.reliability import ReliabilityBin, compute_diagram
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.localisation.places import Places
 from stripsight.evaluation.operating_curves import (
@@ -129,12 +129,12 @@ def draw_class_reliability(evaluation: Evaluation, column: int) -> Plot:
     edges = np.linspace(0, 1, _BARS + 1)
     is_changed = evaluation.fitted.calibration.classes[column].chosen != "none"
     return draw_reliability(
-        _to_points(compute_reliability(after, labels)),
+        _to_points(compute_diagram(after, labels)),
         (
             ScoreCounts("with it", np.histogram(after[labels == 1], edges)[0], color),
             ScoreCounts("without it", np.histogram(after[labels == 0], edges)[0]),
         ),
-        before=_to_points(compute_reliability(before, labels)) if is_changed else (),
+        before=_to_points(compute_diagram(before, labels)) if is_changed else (),
         color=color,
     )
 
@@ -244,7 +244,7 @@ def _find_chosen(evaluation: Evaluation, column: int) -> int | None:
 
 def _to_points(bins: Sequence[ReliabilityBin]) -> tuple[ReliabilityPoint, ...]:
     return tuple(
-        ReliabilityPoint(b.mean_probability, b.observed, b.observed_low, b.observed_high)
+        ReliabilityPoint(b.mean_probability, b.observed, b.observed_low, b.observed_high, b.images)
         for b in bins
     )
 

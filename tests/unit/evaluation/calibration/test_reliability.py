@@ -11,13 +11,16 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from stripsight.evaluation.calibration.reliability import (
+    BINS,
+    FEWEST_TO_DRAW,
+    WIDEST_TO_DRAW,
     assign_bins,
     compute_brier,
+    compute_diagram,
     compute_ece,
     compute_ece_by_chance,
     compute_log_loss,
     compute_quality,
-    compute_reliability,
     compute_wilson_interval,
 )
 
@@ -49,18 +52,37 @@ def test_brier_and_log_loss_are_scikit_learns(case: list[tuple[float, int]]) -> 
     )
 
 
-@given(cases, st.integers(1, 12))
-def test_bins_hold_every_image_once_and_part_no_tie(
-    case: list[tuple[float, int]], bins: int
-) -> None:
+@given(cases)
+def test_dots_hold_every_image_once_and_only_like_ones(case: list[tuple[float, int]]) -> None:
     probabilities, labels = split(case)
-    found = compute_reliability(probabilities, labels, bins)
-    assert 1 <= len(found) <= bins
+    found = compute_diagram(probabilities, labels)
+    assert 1 <= len(found) <= BINS
     assert sum(b.images for b in found) == len(labels)
     assert sum(b.positives for b in found) == labels.sum()
     assert all(left.high < right.low for left, right in pairwise(found))
-    assert all(b.low <= b.mean_probability + 1e-12 for b in found)
-    assert all(b.mean_probability <= b.high + 1e-12 for b in found)
+    assert all(b.high - b.low <= WIDEST_TO_DRAW for b in found)
+    assert all(b.low - 1e-12 <= b.mean_probability <= b.high + 1e-12 for b in found)
+    # What could still be put together has been.
+    for left, right in pairwise(found):
+        assert (
+            min(left.images, right.images) >= FEWEST_TO_DRAW
+            or right.high - left.low > WIDEST_TO_DRAW
+        )
+
+
+def test_no_dot_stands_where_nobody_said_anything() -> None:
+    # Ten bins of equal mass: the ninth would hold 9 of 0.01 and 5 of 0.99, and stand at 0.36.
+    probabilities = np.repeat([0.01, 0.99], [121, 19])
+    found = compute_diagram(probabilities, (probabilities > 0.5).astype(np.uint8))
+    assert [(b.images, b.positives) for b in found] == [(121, 0), (19, 19)]
+    assert [b.mean_probability for b in found] == pytest.approx([0.01, 0.99])
+
+
+def test_few_neighbours_are_put_together() -> None:
+    probabilities = np.array([0.05] * 30 + [0.42, 0.48, 0.51, 0.55, 0.61] + [0.95] * 30)
+    labels = np.array([0] * 30 + [0, 1, 0, 1, 1] + [1] * 30, np.uint8)
+    found = compute_diagram(probabilities, labels)
+    assert [(b.images, b.positives) for b in found] == [(30, 0), (5, 3), (30, 30)]
 
 
 @given(st.integers(1, 200), st.integers(1, 12), st.integers(0, 99))
@@ -70,12 +92,9 @@ def test_bins_without_ties_differ_by_one_image(images: int, bins: int, seed: int
     assert sizes.max() - sizes.min() <= 1
 
 
-def test_bins_are_scikit_learns_quantile_bins() -> None:
+def test_bins_of_the_ece_are_scikit_learns_quantile_bins() -> None:
     probabilities, labels = draw(400, seed=1)
-    found = compute_reliability(probabilities, labels, bins=8)
     observed, said = calibration_curve(labels, probabilities, n_bins=8, strategy="quantile")
-    np.testing.assert_allclose([b.observed for b in found], observed, rtol=1e-12)
-    np.testing.assert_allclose([b.mean_probability for b in found], said, rtol=1e-12)
     assert compute_ece(probabilities, labels, bins=8) == pytest.approx(
         np.abs(observed - said).mean()
     )
@@ -113,7 +132,7 @@ def test_the_ece_by_chance_is_what_perfect_probabilities_show() -> None:
 def test_without_images_there_is_no_figure() -> None:
     quality = compute_quality(np.empty(0), np.empty(0, np.uint8))
     assert (quality.log_loss, quality.brier, quality.ece, quality.ece_by_chance) == (None,) * 4
-    assert compute_reliability(np.empty(0), np.empty(0, np.uint8)) == ()
+    assert compute_diagram(np.empty(0), np.empty(0, np.uint8)) == ()
 
 
 def test_a_certain_error_costs_much_but_not_infinity() -> None:
