@@ -16,7 +16,10 @@ def evaluate(
         int | None, typer.Option(min=1, help="Corrupt at most so many images, for a quick look.")
     ] = None,
     allow_collapse: Annotated[
-        bool, typer.Option("--allow-collapse", help="Exit 0 even where a class is never found.")
+        bool,
+        typer.Option(
+            "--allow-collapse", help="Exit 0 even where a class is never found or called."
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON instead of the tables.")
@@ -24,8 +27,8 @@ def evaluate(
 ) -> None:
     """Judge a run's best checkpoint: figures with intervals, decisions, slices.
 
-    Calibration and thresholds are fitted on validation. A class that the model never finds ends the
-    command with exit code 1.
+    Calibration and thresholds are fitted on validation. A class that the model never finds, or has
+    no threshold for though the images show it, ends the command with exit code 1.
     """
     from stripsight.cli.progress import Stages
     from stripsight.cli.terminal import print_json, print_table, say_loading
@@ -62,9 +65,19 @@ def evaluate(
             " validation or test write them anew",
             err=as_json,
         )
-    if judgement.collapsed and not allow_collapse:
-        raise EvaluationError(
+    faults = []
+    if judgement.collapsed:
+        faults.append(
             f"never found on {split}: {', '.join(judgement.collapsed)}; all of its defects escape:"
-            " train longer or with loss.pos_weight=auto, `stripsight decide` for other thresholds,"
-            " or --allow-collapse"
+            " train longer or with loss.pos_weight=auto, `stripsight decide` for other thresholds"
         )
+    if judgement.uncalled:
+        shown = ", ".join(
+            f"{name} ({count:,} images)" for name, count in judgement.uncalled.items()
+        )
+        faults.append(
+            f"never called on {split}: {shown}; validation shows none, so there is no threshold:"
+            " make a split that spreads it with `stripsight data split` and train again"
+        )
+    if faults and not allow_collapse:
+        raise EvaluationError(f"{'; '.join(faults)}, or --allow-collapse")

@@ -46,6 +46,11 @@ class ClassJudgement:
         """Whether every single defect of the class is called clean."""
         return self.counts is not None and 0 < self.counts.positives == self.counts.escapes
 
+    @property
+    def uncalled(self) -> bool:
+        """Whether the part shows the class, but nothing ever calls it: it has no threshold."""
+        return self.counts is None and self.positives > 0
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -82,6 +87,11 @@ class Judgement:
         """Classes that the model never finds."""
         return tuple(row.name for row in self.classes if row.collapsed)
 
+    @property
+    def uncalled(self) -> dict[str, int]:
+        """Classes without a threshold that the part shows, and how many images do."""
+        return {row.name: row.positives for row in self.classes if row.uncalled}
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for `metrics.json`."""
         return {
@@ -106,6 +116,7 @@ class Judgement:
             "counts": asdict(self.counts),
             "called_instead": [entry.to_json() for entry in self.called_instead],
             "collapsed": list(self.collapsed),
+            "uncalled": list(self.uncalled),
             "notes": list(self.notes),
         }
 
@@ -202,9 +213,10 @@ def _notes(row: ClassJudgement, part: str, images: int) -> list[str]:
             " whatever the scores: it says nothing"
         )
     if row.counts is None:
+        never = f"it is never called, though {row.positives:,} of {part} show it; "
         notes.append(
-            f"{row.name}: no positive in validation, so no threshold; exact match and Hamming loss"
-            " leave the class out"
+            f"{row.name}: no positive in validation, so no threshold; {never * row.uncalled}exact"
+            " match and Hamming loss leave the class out"
         )
     elif row.collapsed:
         notes.append(f"{row.name}: never found, all {row.positives:,} of it escape")
