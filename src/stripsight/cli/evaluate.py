@@ -17,9 +17,7 @@ def evaluate(
     ] = None,
     allow_collapse: Annotated[
         bool,
-        typer.Option(
-            "--allow-collapse", help="Exit 0 even where a class is never found or called."
-        ),
+        typer.Option("--allow-collapse", help="Exit 0 even where a class is never called."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON instead of the tables.")
@@ -41,6 +39,7 @@ def evaluate(
     from stripsight.evaluation.run import evaluate_run
     from stripsight.evaluation.stress_table import tabulate_stress
     from stripsight.evaluation.table import build_table
+    from stripsight.reporting.quantities import format_quantity
 
     with Stages() as stages:
         evaluation = evaluate_run(
@@ -73,7 +72,8 @@ def evaluate(
         )
     if judgement.uncalled:
         shown = ", ".join(
-            f"{name} ({count:,} images)" for name, count in judgement.uncalled.items()
+            f"{name} ({format_quantity(count, 'image')})"
+            for name, count in judgement.uncalled.items()
         )
         faults.append(
             f"never called on {split}: {shown}; validation shows none, so there is no threshold:"
