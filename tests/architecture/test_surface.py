@@ -47,6 +47,7 @@ def test_every_public_name_is_there() -> None:
 
 
 COMMANDS = [
+    "bench",
     "compare",
     "data analyze",
     "data apply-review",

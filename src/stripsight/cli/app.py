@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stripsight import __version__
-from stripsight.cli import compare, data, decide, demo, evaluate, train
+from stripsight.cli import bench, compare, data, decide, demo, evaluate, export, score, train
 from stripsight.errors import StripSightError
 
 app = typer.Typer(
@@ -29,6 +29,9 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("decide")(decide.decide)
 app.command("compare")(compare.compare)
+app.command("export")(export.export)
+app.command("bench")(bench.bench)
+app.command("score")(score.score)
 
 
 def _print_version(wanted: bool) -> None:
