@@ -9,6 +9,7 @@ not supported.
 
 import re
 import stat
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -22,6 +23,8 @@ _LONGEST_NAME = 255
 # Linux takes 4,096 for the whole path, the destination's own included.
 _LONGEST_PATH = 2048
 _IGNORED = ("__MACOSX/",)
+# What zipfile raises where the file is no longer what its listing said.
+_MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class ZipArchive:
         try:
             with self._file.open(member) as stream:
                 data = stream.read(min(limit, member.file_size) + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except _MEMBER_ERRORS as error:
             raise ArchiveError(f"{self.path}: {name} is damaged ({error})") from error
         if len(data) <= limit and len(data) != member.file_size:
             raise ArchiveError(

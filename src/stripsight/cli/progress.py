@@ -2,12 +2,15 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import typer
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_POINTS = 0.5
+_SECONDS_OF_PACE = 30.0
 
 Report = Callable[[int, int], None]
 """Takes (done, in all)."""
@@ -39,6 +42,66 @@ def show_progress(what: str) -> Iterator[Report]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def show_rate(what: str, unit: str) -> Iterator[Report]:
+    """Show how far `what` has come, how many `unit` a second, and the time left.
+
+    The first report says what was done before; it counts for no rate.
+    """
+    rate = _Rate()
+    if not sys.stderr.isatty():
+        yield lambda done, total: rate.print_now_and_then(what, unit, done, total)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=None, pace="")
+
+        def report(done: int, total: int) -> None:
+            pace = rate.describe(unit, done, total)
+            progress.update(task, completed=done, total=total, pace=pace)
+
+        yield report
+
+
+class _Rate:
+    """Pace over the last seconds, by reports of (done, in all)."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, int]] = deque()
+        self._printed = time.monotonic()
+
+    def describe(self, unit: str, done: int, total: int) -> str:
+        """`12.3 images/s, 4:05 left`; empty before anything was done."""
+        now = time.monotonic()
+        if not self._points or now - self._points[-1][0] >= _SECONDS_BETWEEN_POINTS:
+            self._points.append((now, done))
+        while len(self._points) > 2 and now - self._points[0][0] > _SECONDS_OF_PACE:
+            self._points.popleft()
+        begun, first = self._points[0]
+        if done == first or now <= begun:
+            return ""
+        pace = (done - first) / (now - begun)
+        left = round((total - done) / pace)
+        clock = f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
+        return f"{pace:.1f} {unit}/s, {clock.removeprefix('0:')} left"
+
+    def print_now_and_then(self, what: str, unit: str, done: int, total: int) -> None:
+        """A plain line every few seconds."""
+        pace = self.describe(unit, done, total)
+        now = time.monotonic()
+        if pace and now - self._printed >= _SECONDS_BETWEEN_LINES:
+            self._printed = now
+            typer.echo(f"{what}: {done:,}/{total:,}, {pace}", err=True)
 
 
 class Stages(ExitStack):

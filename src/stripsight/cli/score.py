@@ -1,0 +1,165 @@
+"""`stripsight score`: verdicts on images, from one to millions."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from stripsight.scoring.summary import ScoreSummary
+
+
+class _Engine(StrEnum):
+    openvino = "openvino"
+    onnxruntime = "onnxruntime"
+
+
+def score(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Made by `stripsight export`.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Files, folders, 'patterns in quotes', zips, or @list.txt with a path a line.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="A .parquet, .csv or .jsonl table.")
+    ] = ...,  # type: ignore[assignment]
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option("--list", metavar="FILE", help="The same as @FILE.", show_default=False),
+    ] = None,
+    max_failed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Exit 1 where more images than that could not be scored; all have a row."
+        ),
+    ] = 0,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what a broken-off scoring left.")
+    ] = False,
+    box_level: Annotated[
+        float, typer.Option(help="Pieces of a heatmap at least so hot get a box.", min=0, max=1)
+    ] = 0.5,
+    variant: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Not the one the bundle chose.", show_default=False),
+    ] = None,
+    engine: Annotated[
+        _Engine | None, typer.Option(help="Not the variant's own.", show_default=False)
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Of all streams together. Default: all cores.", show_default=False),
+    ] = None,
+    streams: Annotated[
+        int | None, typer.Option(help="Images worked on at a time.", show_default=False)
+    ] = None,
+    allow_fallback: Annotated[
+        bool, typer.Option("--allow-fallback", help="Run fp32 where the variant cannot run here.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+) -> None:
+    """Score images by a bundle: a row for each, with verdict, probabilities, boxes.
+
+    An image that cannot be read is a row for review, with the reason. Broken off at any moment, the
+    same command goes on where it was.
+    """
+    from stripsight.cli.progress import show_rate
+    from stripsight.cli.terminal import print_json
+    from stripsight.errors import ScoringError, UsageError
+    from stripsight.scoring.batch import ScoreOptions, score_inputs
+    from stripsight.scoring.engine import EngineSettings
+
+    if not 0 < box_level < 1:
+        raise UsageError(f"--box-level {box_level}: choose above 0 and below 1")
+    settings = EngineSettings(
+        variant=variant,
+        engine=None if engine is None else engine.value,
+        threads=threads,
+        streams=streams,
+        allow_fallback=allow_fallback,
+    )
+    with _say_how_to_go_on(), show_rate("scoring", "images") as report:
+        summary = score_inputs(
+            bundle,
+            inputs or [],
+            out,
+            ScoreOptions(settings, box_level, restart),
+            lists=lists or (),
+            report_progress=report,
+        )
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        _print_summary(summary)
+    failed = summary.tally.failed
+    if failed > max_failed:
+        raise ScoringError(
+            f"{failed:,} of {summary.tally.images:,} images could not be scored, --max-failed is"
+            f" {max_failed:,}; {out} has a row for each"
+        )
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as KeyboardInterrupt is SIGINT."""
+
+
+@contextmanager
+def _say_how_to_go_on() -> Iterator[None]:
+    from stripsight.errors import ScoringError
+
+    def stop(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except (KeyboardInterrupt, _Terminated) as stopped:
+        interrupted = isinstance(stopped, KeyboardInterrupt)
+        what = "interrupted" if interrupted else "terminated"
+        error = ScoringError(f"{what}; nothing is lost: the same command goes on from here")
+        error.exit_code = 130 if interrupted else 143
+        raise error from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _print_summary(summary: "ScoreSummary") -> None:
+    tally, info = summary.tally, summary.info
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in tally.verdicts.items())
+    typer.echo(f"{summary.out}: {tally.images:,} images: {counts}")
+    for name, decisions in tally.classes.items():
+        counts = ", ".join(f"{decisions[d]:,} {d}" for d in sorted(decisions))
+        typer.echo(f"  {name}: {counts or 'nothing scored'}")
+    for what, count in tally.suspects.items():
+        typer.echo(f"  {count:,} suspect: {what}")
+    if tally.failed:
+        typer.echo(f"  {tally.failed:,} not scored, for review:")
+        for id_, reason in tally.reasons:
+            typer.echo(f"    {_show(id_)}: {_show(reason)}")
+        if tally.failed > len(tally.reasons):
+            typer.echo(f"    and {tally.failed - len(tally.reasons):,} more")
+    fallback = f" instead of {info.fallback_from}" if info.fallback_from else ""
+    version = info.version.partition("-")[0]
+    rate = summary.images_per_second
+    typer.echo(
+        f"ran {info.variant}{fallback} ({info.precision}) on {info.engine} {version},"
+        f" {info.threads} threads, {info.streams} streams"
+        + (f": {rate:,.1f} images/s" if rate else "")
+        + (f"; {summary.scored_before:,} were scored before" if summary.scored_before else "")
+    )
+
+
+def _show(text: str) -> str:
+    """A text from a file system, with nothing in it that could move the cursor."""
+    encoding = sys.stdout.encoding or "utf-8"
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return plain.encode(encoding, "backslashreplace").decode(encoding)

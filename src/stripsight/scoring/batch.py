@@ -1,0 +1,119 @@
+"""A scoring from its inputs to its table; broken off at any moment, the same call goes on."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from stripsight.bundle.folder import open_bundle
+from stripsight.errors import StripSightError
+from stripsight.scoring.engine import EngineSettings, load_engine
+from stripsight.scoring.inputs import list_inputs
+from stripsight.scoring.intake import Intake
+from stripsight.scoring.journal import Journal, open_journal
+from stripsight.scoring.judging import BOX_LEVEL, Judge
+from stripsight.scoring.pipeline import Scored, score_images
+from stripsight.scoring.summary import ScoreSummary
+from stripsight.scoring.tables import check_output, write_table
+
+_SECONDS_BETWEEN_WRITES = 1.0
+_ROWS_BETWEEN_WRITES = 512
+
+ReportProgress = Callable[[int, int], None]
+"""Takes (done, in all)."""
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How inputs are scored.
+
+    Attributes:
+        settings: of the engine.
+        level: of the heatmaps, see `BOX_LEVEL`.
+        restart: throw away what a broken-off scoring left.
+    """
+
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    level: float = BOX_LEVEL
+    restart: bool = False
+
+
+def score_inputs(
+    bundle_folder: Path,
+    inputs: Sequence[str],
+    out: Path,
+    options: ScoreOptions = ScoreOptions(),
+    *,
+    lists: Sequence[Path] = (),
+    see: Callable[[Scored], None] | None = None,
+    report_progress: ReportProgress | None = None,
+) -> ScoreSummary:
+    """Score every input and write the table.
+
+    Args:
+        bundle_folder: a bundle.
+        inputs: see `inputs.py`.
+        out: the table, .parquet, .csv or .jsonl; replaced in one step at the end.
+        options: how.
+        lists: files of paths.
+        see: gets each image with its row, before the row is stored.
+        report_progress: gets images done and in all.
+
+    Raises:
+        UsageError: inputs or a table that cannot be.
+        BundleError: the bundle.
+        EngineError: what this machine does not have.
+        ScoringError: another scoring lies here or is at work, or no image.
+        OSError: a folder, list or table that cannot be read or written; the old table is intact.
+    """
+    check_output(out)
+    report = report_progress or (lambda done, total: None)
+    with open_journal(out, restart=options.restart) as journal:
+        bundle = open_bundle(bundle_folder)
+        engine = load_engine(bundle, options.settings)
+        judge = Judge.of(bundle.manifest, engine.info, options.level)
+        identity = {**asdict(judge.origin), "box level": options.level}
+        before = journal.begin(identity, list_inputs(inputs, lists))
+        total = journal.count()
+        report(before, total)
+        begun = time.monotonic()
+        with Intake(bundle.manifest.input) as intake:
+            scored = score_images(engine, judge, intake, journal.find_pending())
+            with closing(scored), _keep(journal) as keep:
+                for done, one in enumerate(scored, start=before + 1):
+                    if see is not None:
+                        see(one)
+                    keep(one)
+                    report(done, total)
+        seconds = time.monotonic() - begun
+        about = {**identity, "classes": list(judge.names), "runs": asdict(engine.info)}
+        tally = write_table(out, journal.read_lines(), judge.names, about)
+        journal.finish()
+    return ScoreSummary(
+        str(out), judge.origin.bundle_id, engine.info, tally, before, seconds, options.level
+    )
+
+
+@contextmanager
+def _keep(journal: Journal) -> Iterator[Callable[[Scored], None]]:
+    """Store rows in the journal, a second's worth at a time, and the last ones however it ends."""
+    rows: list[tuple[str, str]] = []
+    last = time.monotonic()
+
+    def keep(scored: Scored) -> None:
+        nonlocal last
+        rows.append((scored.row.id, scored.row.to_line()))
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_WRITES or len(rows) >= _ROWS_BETWEEN_WRITES:
+            journal.write(rows)
+            rows.clear()
+            last = now
+
+    try:
+        yield keep
+    except BaseException:
+        with suppress(OSError, StripSightError):  # what broke it off says more
+            journal.write(rows)
+        raise
+    journal.write(rows)

@@ -1,0 +1,151 @@
+"""Which images a scoring takes, one after the other, however many there are.
+
+    INPUT                   its images                                  id
+    a file                  itself, whatever it is called               the path as given
+    a folder                JPEG and PNG below it, sorted               the path below it
+    a pattern in quotes     the JPEG and PNG that match, sorted         the path as matched
+    a zip                   JPEG and PNG in it, as its listing says     INPUT!member
+    @FILE                   a path a line, in the list's order          the line
+
+Where more than one INPUT is given, a folder's ids begin with the folder as given, so that two
+folders with the same names in them stay apart. Names that begin with a dot are no images: cameras
+and copying programs call their unfinished files so. Links to folders are followed.
+
+Nothing is kept here: a folder of millions is read as it is walked, and whoever takes the images
+sorts them by (`source`, `key`).
+"""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stripsight.archives import open_archive
+from stripsight.errors import ScoringError, UsageError
+from stripsight.imaging import IMAGE_SUFFIXES
+
+_PATTERN = frozenset("*?[")
+_LONGEST_LINE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image to score.
+
+    Attributes:
+        id: names its row; text, whatever bytes the file's name holds.
+        path: of the file, or of the zip.
+        member: inside the zip.
+    """
+
+    id: str
+    path: str
+    member: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An item and its place in the order: by `source`, then by `key`."""
+
+    source: int
+    key: bytes
+    item: Item
+
+
+def list_inputs(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[Listed]:
+    """Every image of the inputs and lists; within a source in no order.
+
+    Raises:
+        UsageError: nothing given, or an input that is nothing at all.
+        ScoringError: an input without a single image.
+        ArchiveError: a zip that must not be read.
+        OSError: a folder or list that cannot be read.
+    """
+    words = [*inputs, *(f"@{path}" for path in lists)]
+    if not words:
+        raise UsageError("no INPUT: give files, folders, a pattern in quotes, a zip, or @list.txt")
+    for source, word in enumerate(words):
+        empty = True
+        for key, item in _list_one(word, alone=len(words) == 1):
+            empty = False
+            yield Listed(source, key, item)
+        if empty:
+            raise ScoringError(f"no JPEG or PNG in {word}")
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of a folder or zip is taken for an image."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.rpartition("/")[2].startswith(".")
+
+
+def show_name(path: str) -> str:
+    r"""The name as text: bytes that are not UTF-8 as `\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _list_one(word: str, *, alone: bool) -> Iterator[tuple[bytes, Item]]:
+    if word.startswith("@") and not os.path.lexists(word):
+        yield from _list_lines(Path(word[1:]))
+    elif Path(word).is_dir():
+        yield from _list_folder(word, prefix="" if alone else word.rstrip("/") + "/")
+    elif os.path.lexists(word):
+        if word.lower().endswith(".zip"):
+            yield from _list_zip(word)
+        else:
+            yield b"", Item(show_name(word), word)
+    elif _PATTERN.intersection(word):
+        for path in glob.iglob(word, recursive=True):  # noqa: PTH207 - Path.glob: relative only
+            if is_image_name(path) and not Path(path).is_dir():
+                yield os.fsencode(path), Item(show_name(path), path)
+    else:
+        raise UsageError(f"{word}: no such file, folder or zip")
+
+
+def _list_folder(root: str, prefix: str) -> Iterator[tuple[bytes, Item]]:
+    root = root.rstrip("/") + "/"
+    waiting, seen = [""], set()
+    while waiting:
+        below = waiting.pop()
+        state = Path(root + below).stat()
+        if (state.st_dev, state.st_ino) in seen:  # a link back up
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        with os.scandir(root + below) as entries:
+            for entry in entries:
+                name = f"{below}{entry.name}"
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    waiting.append(f"{name}/")
+                elif is_image_name(entry.name):
+                    yield os.fsencode(name), Item(show_name(prefix + name), root + name)
+
+
+def _list_zip(path: str) -> Iterator[tuple[bytes, Item]]:
+    archive = open_archive(Path(path))
+    try:
+        for number, name in enumerate(archive.files):
+            if is_image_name(name):
+                yield _number(number), Item(f"{show_name(path)}!{name}", path, name)
+    finally:
+        archive.close()
+
+
+def _list_lines(path: Path) -> Iterator[tuple[bytes, Item]]:
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(_LONGEST_LINE + 2):
+            if len(line.rstrip(b"\r\n")) > _LONGEST_LINE:
+                raise ScoringError(f"{path}: line {number + 1} is no path: it is too long")
+            name = os.fsdecode(line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line)
+            name = name.strip("\r\n")
+            number += 1
+            if "\0" in name:
+                raise ScoringError(f"{path}: line {number} is no path: it holds a zero byte")
+            if name.strip():
+                yield _number(number), Item(show_name(name), name)
+
+
+def _number(number: int) -> bytes:
+    return number.to_bytes(8, "big")

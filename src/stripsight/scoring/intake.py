@@ -1,0 +1,125 @@
+"""From an item to the pixels that a network takes, or the reason why there are none."""
+
+import errno
+import os
+import stat
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from stripsight.archives import ZipArchive, open_archive
+from stripsight.bundle.manifest import InputContract
+from stripsight.errors import ArchiveError, ImageError
+from stripsight.imaging import (
+    DEFAULT_LIMITS,
+    GreyImage,
+    decode_grey,
+    find_suspicion,
+    read_header,
+    resize_grey,
+)
+from stripsight.scoring.inputs import Item
+
+_LIMIT = DEFAULT_LIMITS.max_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An image that can be scored.
+
+    Attributes:
+        stored: uint8 `[H, W]`, as its file holds it.
+        scored: uint8 `[h, w]`, of the graph's size; the same array where that is the file's.
+        suspect: why nobody should believe its score: all black, all white, saturated.
+    """
+
+    stored: GreyImage
+    scored: GreyImage
+    suspect: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An image that cannot be scored, and why."""
+
+    reason: str
+
+
+class Intake:
+    """Reads, decodes and checks the images of one scoring, from any thread."""
+
+    def __init__(self, contract: InputContract) -> None:
+        self._contract = contract
+        self._archives: dict[str, ZipArchive] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Intake":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for archive in self._archives.values():
+            archive.close()
+        self._archives.clear()
+
+    def take(self, item: Item) -> Taken | Refused:
+        """The image of an item; what is wrong with one is never an error here."""
+        try:
+            return prepare_image(self._read(item), self._contract)
+        except (ImageError, ArchiveError) as error:
+            return Refused(str(error))
+        except OSError as error:
+            return Refused(f"cannot be read ({error.strerror or error})")
+
+    def _read(self, item: Item) -> bytes:
+        if item.member is None:
+            return _read_file(item.path)
+        with self._lock:
+            archive = self._archives.get(item.path)
+            if archive is None:
+                archive = self._archives[item.path] = open_archive(Path(item.path))
+        try:
+            data = archive.read(item.member, _LIMIT)
+        except KeyError as error:
+            raise ImageError("is no longer in the zip") from error
+        if len(data) > _LIMIT:
+            raise ImageError(f"more than {_LIMIT:,} bytes, the limit")
+        return data
+
+
+def prepare_image(data: bytes, contract: InputContract) -> Taken:
+    """Decode an encoded image and bring it to the graph's size.
+
+    Raises:
+        ImageError: by any rule of `imaging.py`, or of a size that the bundle does not accept.
+    """
+    sizes = contract.image_sizes
+    if len(sizes) > 1:
+        header = read_header(data)
+        size = (header.height, header.width)
+        if size not in sizes:
+            accepted = ", ".join(f"{width}x{height}" for height, width in sizes)
+            raise ImageError(f"{size[1]}x{size[0]} pixels: the bundle accepts {accepted}")
+    else:
+        size = sizes[0]
+    stored = decode_grey(data, expected_size=size)
+    scored = resize_grey(stored, (contract.height, contract.width))
+    return Taken(stored, scored, find_suspicion(stored))
+
+
+def _read_file(path: str) -> bytes:
+    # Not blocking: a pipe among the files must not hold all others up.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        state = os.fstat(file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        # Not read(limit): that would reserve the limit, however small the file.
+        data = file.read(min(state.st_size, _LIMIT) + 1)
+    if len(data) > _LIMIT:
+        raise ImageError(f"more than {_LIMIT:,} bytes, the limit")
+    return data

@@ -1,0 +1,99 @@
+"""What a table of scores comes to."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from stripsight.scoring.engine import EngineInfo
+from stripsight.scoring.rows import VERDICTS
+
+_REASONS = 5
+
+
+@dataclass
+class Tally:
+    """Counts over rows.
+
+    Attributes:
+        class_names: in column order.
+        verdicts: how many rows have each.
+        classes: per class, how many rows have each decision.
+        failed: rows without a score that could be believed.
+        reasons: of the first failed rows, with their ids.
+        suspects: rows of images that should not be believed though they were scored.
+    """
+
+    class_names: tuple[str, ...]
+    verdicts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VERDICTS, 0))
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
+    failed: int = 0
+    reasons: list[tuple[str, str]] = field(default_factory=list)
+    suspects: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.classes = {name: {} for name in self.class_names}
+
+    @property
+    def images(self) -> int:
+        """All rows."""
+        return sum(self.verdicts.values())
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Count one row, as `Row.to_json` makes it."""
+        self.verdicts[row["verdict"]] += 1
+        for name, score in row["classes"].items():
+            counts = self.classes[name]
+            counts[score["decision"]] = counts.get(score["decision"], 0) + 1
+        if row["reason"] is not None:
+            self.failed += 1
+            if len(self.reasons) < _REASONS:
+                self.reasons.append((row["id"], row["reason"]))
+        if row["suspect"] is not None:
+            self.suspects[row["suspect"]] = self.suspects.get(row["suspect"], 0) + 1
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """One finished scoring.
+
+    Attributes:
+        out: the table.
+        bundle_id: of the bundle.
+        info: what ran.
+        tally: over all rows of the table.
+        scored_before: rows that an earlier, broken-off scoring had left.
+        seconds: from the first image to the last, of this one.
+        level: of the heatmaps, at which boxes were drawn.
+    """
+
+    out: str
+    bundle_id: str
+    info: EngineInfo
+    tally: Tally
+    scored_before: int
+    seconds: float
+    level: float
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Of this scoring; None where nothing was left to do."""
+        done = self.tally.images - self.scored_before
+        return done / self.seconds if done and self.seconds > 0 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        rate = self.images_per_second
+        return {
+            "out": self.out,
+            "bundle_id": self.bundle_id,
+            "engine": asdict(self.info),
+            "images": self.tally.images,
+            "verdicts": self.tally.verdicts,
+            "classes": self.tally.classes,
+            "failed": self.tally.failed,
+            "reasons": [{"id": id_, "reason": reason} for id_, reason in self.tally.reasons],
+            "suspects": self.tally.suspects,
+            "scored_before": self.scored_before,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": None if rate is None else round(rate, 2),
+            "box_level": self.level,
+        }
