@@ -12,7 +12,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +129,14 @@ class Browser:
         return base64.b64decode(shot["data"])
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
+        """Ask it to end, for it then removes its temporary files; kill it if it does not."""
+        try:
+            self._session = None
+            self.call("Browser.close")
+            self._process.wait(_PATIENCE)
+        except (AssertionError, OSError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait()
         os.close(self._write_end)
         os.close(self._read_end)
 
@@ -159,3 +164,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield opened
     finally:
         opened.close()
+
+
+@pytest.fixture
+def find_faults(browser: Browser) -> Callable[[Path, int], list[str]]:
+    """A function that opens a page at a width and lists what is wrong with it."""
+    script = Path(__file__).with_name("page_faults.js").read_text("utf-8")
+
+    def find(page: Path, width: int) -> list[str]:
+        browser.open(page.as_uri(), width=width)
+        found = browser.run(script)
+        found += [f"asked for {url[:80]}" for url in browser.list_requests()]
+        return found + browser.list_complaints()
+
+    return find

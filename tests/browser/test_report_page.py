@@ -1,12 +1,7 @@
-"""A run's report as a browser shows it: on a phone, on a desk, of odd data, broken on purpose.
+"""A run's report as a browser shows it: on a phone, on a desk, of odd data, broken on purpose."""
 
-Contrast follows WCAG 2.2, success criterion 1.4.3: 4.5 to 1 for text.
-"""
-
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -20,20 +15,6 @@ QUICK = (
     "training.precision=32",
     "data.num_workers=0",
 )
-
-
-def load_checks() -> ModuleType:
-    # The faults of a page are the same for every page; test files are no package.
-    path = Path(__file__).with_name("test_analysis_page.py")
-    spec = importlib.util.spec_from_file_location("analysis_page_checks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-find_faults = load_checks().find_faults
 
 
 def judge(prepared: Path, run: Path, *words: str, options: Sequence[str] = ()) -> Path:
@@ -78,13 +59,13 @@ def odd_report(tmp_path_factory: pytest.TempPathFactory, make_odd_dataset, odd_i
 
 
 @pytest.mark.parametrize("width", [PHONE, TABLET, DESK])
-def test_the_usual_report_stands(browser, usual_report, width):
-    assert find_faults(browser, usual_report, width) == []
+def test_the_usual_report_stands(find_faults, usual_report, width):
+    assert find_faults(usual_report, width) == []
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-def test_the_odd_report_stands(browser, odd_report, width):
-    assert find_faults(browser, odd_report, width) == []
+def test_the_odd_report_stands(browser, find_faults, odd_report, width):
+    assert find_faults(odd_report, width) == []
     assert browser.run("document.querySelectorAll('script, main [onerror]').length") == 0
 
 
@@ -110,10 +91,10 @@ def test_every_section_is_there_and_reached(browser, usual_report):
     ],
     ids=["contrast", "picture", "link"],
 )
-def test_a_broken_report_does_not_pass(browser, usual_report, tmp_path, sound, broken, fault):
+def test_a_broken_report_does_not_pass(find_faults, usual_report, tmp_path, sound, broken, fault):
     source = usual_report.read_text("utf-8")
     assert sound in source
     page = tmp_path / "broken.html"
     page.write_text(source.replace(sound, broken), "utf-8")
-    faults = find_faults(browser, page, PHONE)
+    faults = find_faults(page, PHONE)
     assert any(fault in found for found in faults), faults
