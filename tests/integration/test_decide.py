@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from stripsight.cli.app import run_command
@@ -149,9 +151,10 @@ def test_too_few_positives_are_refused_unless_allowed(
         (("--policy", "cost", "--price", "1"), "[CLASS=]ESCAPE:OVERKILL"),
         (("--policy", "cost", "--price", "a:b"), "[CLASS=]ESCAPE:OVERKILL"),
         (("--policy", "cost", "--price", "=1:2"), "[CLASS=]ESCAPE:OVERKILL"),
-        (("--policy", "cost", "--price", "-1:1"), "-1.0 for an escape"),
+        (("--policy", "cost", "--price", "-1:1"), "-1 for an escape"),
         (("--policy", "cost", "--price", "1:nan"), "nan for an overkill"),
         (("--policy", "cost", "--price", "1:inf"), "inf for an overkill"),
+        (("--policy", "cost", "--price", "1e308:1"), "1e+308 for an escape: 0, or 1e-100 to"),
         (("--policy", "cost", "--price", "1:1", "--price", "2:2"), "given twice"),
         (("--policy", "cost", "--price", "1:1", "--price", "blub=1:1"), "did you mean 'blob'"),
         (("--policy", "cost", "--price", "bar=1:1"), "no price for 'blob'"),
@@ -262,6 +265,50 @@ def test_a_data_set_that_is_gone_is_said_in_one_line(
     assert decide(run, *MAX_F1) == 1
     error = capsys.readouterr().err
     assert str(run / "gone") in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("price", ["1e100:1", "1:1e100", "1e-100:0", "0:1e100"])
+def test_prices_far_apart_give_finite_costs(
+    run: Path, price: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide(run, "--policy", "cost", "--price", price, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [scenario["chosen"] for scenario in printed["what_if"]].count(True) == 1
+    assert np.isfinite([scenario["cost"] for scenario in printed["what_if"]]).all()
+
+
+def test_a_price_of_hundreds_of_digits_is_refused_in_one_line(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide(run, "--policy", "cost", "--price", "50:1") == 0
+    record = json.loads((run / "decisions.json").read_text())
+    record["policy"]["settings"]["prices"]["bar"]["escape"] = 10**400
+    (run / "decisions.json").write_text(json.dumps(record))
+    capsys.readouterr()
+    assert run_command(["evaluate", str(run)]) == 1
+    error = capsys.readouterr().err
+    assert f"{run / 'decisions.json'}: the price of 'bar' is 1000" in error
+    assert error.count("\n") == 1
+    assert len(error) < 500
+
+
+def test_logits_that_no_network_gives_are_refused_without_a_warning(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run / "predictions_validation.parquet"
+    table = pq.read_table(path)
+    logits = table["logit_bar"].to_numpy().astype(np.float64)
+    logits[2] = 1e300
+    column = table.schema.get_field_index("logit_bar")
+    pq.write_table(table.set_column(column, "logit_bar", pa.array(logits)), path)
+    assert decide(run, *MAX_F1) == 1
+    assert "was changed since it was written" in capsys.readouterr().err
+    unsealed = {b"stripsight": table.schema.metadata[b"stripsight"]}
+    pq.write_table(pq.read_table(path).replace_schema_metadata(unsealed), path)
+    assert decide(run, *MAX_F1) == 1
+    error = capsys.readouterr().err
+    assert "is not finite" in error
     assert error.count("\n") == 1
 
 

@@ -152,7 +152,7 @@ def load_predictions(path: Path) -> Predictions:
             ids=table["id"].to_pylist(),
             class_names=names,
             labels=labels.astype(np.uint8),
-            logits=_matrix(table, "logit", names).astype(np.float32),
+            logits=_narrow(_matrix(table, "logit", names)),
             source=source,
         )
         seal = metadata.get(_SEAL_KEY)
@@ -170,6 +170,11 @@ def load_predictions(path: Path) -> Predictions:
     ) as error:
         reason = " ".join(str(error).split())[:200]
         raise EvaluationError(f"{path} holds no predictions: {reason}") from error
+
+
+def _narrow(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # beyond float32 it is infinite, which every reader refuses
+        return logits.astype(np.float32)
 
 
 def _hash_content(predictions: Predictions) -> bytes:

@@ -6,7 +6,6 @@ recall    alpha, delta, allow_unmet
 review    share
 """
 
-import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -25,6 +24,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 ALL_CLASSES = ""
 """No class can have this name."""
+
+_PRICES = (1e-100, 1e100)
+"""Beyond these, sums and ratios of prices would be infinite or nothing."""
 
 _FINEST = 1e-6
 """No share is asked for more finely: a promise of a millionth needs millions of images."""
@@ -75,6 +77,11 @@ def read_prices(settings: Mapping[str, Any]) -> dict[str, Price]:
     return {name: Price(**price) for name, price in settings["prices"].items()}
 
 
+def is_price(value: Any) -> bool:
+    """Whether a mistake can cost that: nothing, or what can still be added up and compared."""
+    return _is_number(value) and (value == 0 or _PRICES[0] <= value <= _PRICES[1])
+
+
 def _check_prices(prices: Any) -> None:
     if not isinstance(prices, Mapping) or not prices:
         raise DecisionError(
@@ -106,8 +113,11 @@ def _check_price(name: str, price: Any) -> None:
     if not isinstance(price, Mapping) or sorted(price) != ["escape", "overkill"]:
         raise DecisionError(f"{of} is not given as escape and overkill")
     for mistake, value in price.items():
-        if not _is_number(value) or not 0 <= value < math.inf:
-            raise DecisionError(f"{of} is {value} for an {mistake}: 0 or more is needed")
+        if not is_price(value):
+            raise DecisionError(
+                f"{of} is {_shorten(value)} for an {mistake}: 0, or {_PRICES[0]:g} to"
+                f" {_PRICES[1]:g}, is needed"
+            )
     if not any(price.values()):
         raise DecisionError(f"{of} is 0 for both mistakes: any threshold would do")
 
@@ -115,8 +125,11 @@ def _check_price(name: str, price: Any) -> None:
 def _check_between(key: str, value: Any, *, zero: bool) -> None:
     least = 0 if zero else _FINEST
     if not _is_number(value) or not least <= value <= 1 - _FINEST:
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)[:40]
-        raise DecisionError(f"{key} is {shown}: choose {least:g} to {1 - _FINEST:g}")
+        raise DecisionError(f"{key} is {_shorten(value)}: choose {least:g} to {1 - _FINEST:g}")
+
+
+def _shorten(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)[:40]
 
 
 def _is_number(value: Any) -> bool:

@@ -14,7 +14,7 @@ from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.metrics import Labels, Scores
 from stripsight.evaluation.policies.fitting import fit_policy
 from stripsight.evaluation.policies.outcomes import Outcomes, count_outcomes
-from stripsight.evaluation.policies.settings import read_prices
+from stripsight.evaluation.policies.settings import is_price, read_prices
 
 _FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _SHIFTS = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -112,6 +112,8 @@ def _change_settings(chosen: Policy, factor: float) -> tuple[str, dict[str, Any]
             name: {**price, "escape": price["escape"] * factor}
             for name, price in settings["prices"].items()
         }
+        if not all(is_price(price["escape"]) for price in prices.values()):
+            return None
         return f"escapes x {factor:g}", {"prices": prices}
     key = "alpha" if chosen.name == "recall" else "share"
     value = settings[key] * factor

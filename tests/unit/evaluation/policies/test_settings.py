@@ -54,6 +54,13 @@ def test_one_price_stands_for_the_classes_that_have_none() -> None:
         ("cost", {"prices": {"": price(1, math.nan)}}, "nan for an overkill"),
         ("cost", {"prices": {"": price(math.inf, 1)}}, "inf for an escape"),
         ("cost", {"prices": {"": price("1", 1)}}, "1 for an escape"),
+        (
+            "cost",
+            {"prices": {"": price(1e308, 1)}},
+            r"1e\+308 for an escape: 0, or 1e-100",
+        ),
+        ("cost", {"prices": {"": price(1, 10**400)}}, "is 10{39} for an overkill"),
+        ("cost", {"prices": {"": price(5e-324, 0)}}, "4.941e-324 for an escape"),
         ("cost", {"prices": {"": price(0, 0)}}, "0 for both"),
         ("cost", {"prices": {"bar": price(1, 1)}}, "no price for 'blob'"),
         ("cost", {"prices": {"": price(1, 1), "barr": price(1, 1)}}, "did you mean 'bar'"),
