@@ -199,12 +199,9 @@ def make_bundle() -> Callable[..., Path]:
 
 
 def _write_graphs(folder: Path, classes: int, bias: float) -> None:
-    import warnings
+    from stripsight.scoring.openvino_module import import_openvino
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import openvino as ov
-
+    ov = import_openvino()
     core = ov.Core()
     for name, quantised in (("fp32", False), ("int8", True)):
         graph = _build_onnx(classes, bias, quantised).SerializeToString()

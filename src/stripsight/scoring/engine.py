@@ -19,6 +19,7 @@ import numpy.typing as npt
 from stripsight.bundle.folder import Bundle
 from stripsight.bundle.manifest import EngineName, InputContract, Variant
 from stripsight.errors import BundleError, EngineError
+from stripsight.scoring.threads import settle_threads
 
 UInt8Images = npt.NDArray[np.uint8]
 """`[N, 1, H, W]`."""
@@ -72,7 +73,8 @@ class EngineInfo:
         threads: of all streams together.
         streams: images worked on at the same time.
         batch: images of one request.
-        fallback_from: the variant that was asked for and cannot run here.
+        fallback_from: what was asked for and cannot run here, such as `int8 by openvino`.
+        fallback_reason: why not.
     """
 
     engine: EngineName
@@ -84,6 +86,21 @@ class EngineInfo:
     streams: int
     batch: int
     fallback_from: str | None = None
+    fallback_reason: str | None = None
+
+    def describe(self) -> str:
+        """One line for a person."""
+        name = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}[self.engine]
+        what = (
+            self.variant if self.variant == self.precision else f"{self.variant} ({self.precision})"
+        )
+        ran = (
+            f"{what} by {name} {self.version.split('-')[0]},"
+            f" {_count(self.threads, 'thread')} in {_count(self.streams, 'stream')}, {self.device}"
+        )
+        if self.fallback_from is None:
+            return ran
+        return f"{ran}; fallback from {self.fallback_from}: {self.fallback_reason}"
 
 
 class Backend(Protocol):
@@ -138,15 +155,20 @@ class Engine:
             ValueError: another dtype or shape.
         """
         waiting: deque[tuple[Key, object]] = deque()
-        for key, images in batches:
-            waiting.append((key, self.start(images)))
-            # One more than runs, so that a stream that is done goes on at once.
-            if len(waiting) > self.info.streams:
+        try:
+            for key, images in batches:
+                waiting.append((key, self.start(images)))
+                # One more than runs, so that a stream that is done goes on at once.
+                if len(waiting) > self.info.streams:
+                    key, request = waiting.popleft()
+                    yield key, self.finish(request)
+            while waiting:
                 key, request = waiting.popleft()
                 yield key, self.finish(request)
-        while waiting:
-            key, request = waiting.popleft()
-            yield key, self.finish(request)
+        finally:
+            # Whoever stops half-way, by an error or a break, leaves an engine that runs on.
+            for _, request in waiting:
+                self._backend.finish(request)
 
     def start(self, images: UInt8Images) -> object:
         """Begin one batch; at most one more may be begun and not finished than there are streams.
@@ -177,6 +199,10 @@ class Engine:
         return output
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def load_engine(bundle: Bundle, settings: EngineSettings = EngineSettings()) -> Engine:
     """Compile a variant of an opened bundle.
 
@@ -186,23 +212,61 @@ def load_engine(bundle: Bundle, settings: EngineSettings = EngineSettings()) -> 
             that this machine cannot run.
     """
     variant = bundle.manifest.find_variant(settings.variant or bundle.manifest.chosen)
+    engine = settings.engine or variant.engine
+    _check_settings(engine, settings)
     try:
-        backend = _compile(bundle, variant, settings)
+        backend = _compile(bundle, variant, engine, settings)
     except EngineError as error:
-        if not settings.allow_fallback or variant.precision == "fp32":
-            raise EngineError(f"{error}; --allow-fallback would run fp32 instead") from error
-        simpler = next((v for v in bundle.manifest.variants if v.precision == "fp32"), None)
-        if simpler is None:
-            raise
-        backend = _compile(bundle, simpler, settings)
-        backend.info = replace(backend.info, fallback_from=variant.name)
+        backend = _fall_back(bundle, variant, engine, settings, error)
     return Engine(backend, bundle.manifest.input, len(bundle.manifest.classes))
 
 
-def _compile(bundle: Bundle, variant: Variant, settings: EngineSettings) -> Backend:
-    name = settings.engine or variant.engine
+def _check_settings(engine: EngineName, settings: EngineSettings) -> None:
+    """What no fallback may hide."""
+    if settings.batch < 1:
+        raise EngineError(f"a batch of {settings.batch} images: at least 1 is needed")
+    settle_threads(settings.threads, settings.streams)
+    if engine == "onnxruntime" and settings.streams not in (None, 1):
+        raise EngineError(f"--streams {settings.streams}: ONNX Runtime runs one stream here")
+
+
+def _fall_back(
+    bundle: Bundle,
+    variant: Variant,
+    engine: EngineName,
+    settings: EngineSettings,
+    error: EngineError,
+) -> Backend:
+    """fp32 by the engine that was asked for, or else by the other one."""
+    other: EngineName = "onnxruntime" if engine == "openvino" else "openvino"
+    choices = [
+        (simpler, name)
+        for simpler in bundle.manifest.variants
+        for name in (engine, other)
+        if simpler.precision == "fp32" and (simpler.name, name) != (variant.name, engine)
+    ]
+    if not settings.allow_fallback:
+        hint = "; --allow-fallback would try fp32 instead" if choices else ""
+        raise EngineError(f"{error}{hint}") from error
+    reasons = [str(error)]
+    for simpler, name in choices:
+        try:
+            backend = _compile(bundle, simpler, name, settings)
+        except EngineError as fault:
+            reasons.append(str(fault))
+            continue
+        backend.info = replace(
+            backend.info, fallback_from=f"{variant.name} by {engine}", fallback_reason=str(error)
+        )
+        return backend
+    raise EngineError(f"nothing to fall back on: {'; '.join(dict.fromkeys(reasons))}") from error
+
+
+def _compile(
+    bundle: Bundle, variant: Variant, engine: EngineName, settings: EngineSettings
+) -> Backend:
     # Imported here: each engine takes a third of a second, and a machine needs but one.
-    if name == "openvino":
+    if engine == "openvino":
         from stripsight.scoring.openvino_backend import compile_openvino
 
         return compile_openvino(bundle, variant, settings)

@@ -6,6 +6,8 @@ from stripsight.bundle.folder import Bundle
 from stripsight.bundle.manifest import Variant
 from stripsight.errors import BundleError, EngineError
 from stripsight.scoring.engine import EngineInfo, EngineSettings, Output, UInt8Images
+from stripsight.scoring.graph_contract import Kind, Port, check_graph
+from stripsight.scoring.self_contained import check_self_contained
 from stripsight.scoring.threads import settle_threads
 
 ONNX_FILE = "model.onnx"
@@ -24,7 +26,12 @@ class OnnxBackend:
 
     def finish(self, request: object) -> Output:
         """See `Backend`."""
-        logits, class_maps = self._session.run(["logits", "class_maps"], {"images": request})
+        try:
+            logits, class_maps = self._session.run(["logits", "class_maps"], {"images": request})
+        except _load_errors() as error:
+            raise EngineError(
+                f"ONNX Runtime failed: {' '.join(str(error).split())[:300]}"
+            ) from error
         return Output(logits, class_maps)
 
 
@@ -40,32 +47,30 @@ def compile_onnx(bundle: Bundle, variant: Variant, settings: EngineSettings) -> 
             f"ONNX Runtime runs the fp32 graph of a bundle, not {variant.name}: choose --variant"
             " fp32, or the engine openvino"
         )
-    if settings.streams not in (None, 1):
-        raise EngineError(f"--streams {settings.streams}: ONNX Runtime runs one stream here")
     threads, _ = settle_threads(settings.threads, 1)
     try:
         import onnxruntime
     except ImportError as error:
         raise EngineError("onnxruntime is not installed: pip install onnxruntime") from error
+    # Bytes, not a path: what was hashed is what runs.
+    graph = bundle.read(ONNX_FILE)
+    check_self_contained(ONNX_FILE, graph)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(
-            bundle.read(ONNX_FILE), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except _load_errors() as error:
         reason = " ".join(str(error).split())[:300]
         raise BundleError(f"ONNX Runtime cannot run {ONNX_FILE}: {reason}") from error
-    names = (
-        [port.name for port in session.get_inputs()],
-        [port.name for port in session.get_outputs()],
+    check_graph(
+        ONNX_FILE,
+        [_describe_port(port) for port in session.get_inputs()],
+        [_describe_port(port) for port in session.get_outputs()],
+        bundle.manifest.input,
+        len(bundle.manifest.classes),
+        settings.batch,
     )
-    if names != (["images"], ["logits", "class_maps"]):
-        raise BundleError(
-            f"{ONNX_FILE} takes {names[0]} and gives {names[1]}: images, and logits and class_maps,"
-            " are expected; export the bundle again"
-        )
     return OnnxBackend(
         session,
         EngineInfo(
@@ -81,9 +86,18 @@ def compile_onnx(bundle: Bundle, variant: Variant, settings: EngineSettings) -> 
     )
 
 
+def _describe_port(port: Any) -> Port:
+    kinds: dict[str, Kind] = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+    shape = tuple(length if isinstance(length, int) else None for length in port.shape)
+    return Port(port.name, kinds.get(port.type, "other"), shape)
+
+
 def _load_errors() -> tuple[type[Exception], ...]:
     # ONNX Runtime's errors have no base class of their own.
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented")
+    names = (
+        *("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf"),
+        *("NoModel", "NotImplemented", "RuntimeException"),
+    )
     return (RuntimeError, *(getattr(state, name) for name in names))

@@ -4,7 +4,6 @@ Its own choices are pinned. OpenVINO takes bf16 by itself on a CPU that has it, 
 word on one that has not, so the precision is always given and read back.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from stripsight.bundle.folder import Bundle
 from stripsight.bundle.manifest import Variant
 from stripsight.errors import BundleError, EngineError
 from stripsight.scoring.engine import EngineInfo, EngineSettings, Output, UInt8Images
+from stripsight.scoring.graph_contract import Kind, Port, check_graph
+from stripsight.scoring.openvino_module import import_openvino
 from stripsight.scoring.threads import settle_threads
 
 # int8 is in the graph; what is left of it runs in fp32.
@@ -35,9 +36,13 @@ class OpenVinoBackend:
 
     def finish(self, request: Any) -> Output:
         """See `Backend`."""
-        request.wait()
-        logits, class_maps = (request.get_output_tensor(i).data.copy() for i in (0, 1))
-        self._idle.append(request)
+        try:
+            request.wait()
+            logits, class_maps = (request.get_output_tensor(i).data.copy() for i in (0, 1))
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO failed: {' '.join(str(error).split())[:300]}") from error
+        finally:
+            self._idle.append(request)
         return Output(logits, class_maps)
 
 
@@ -49,23 +54,18 @@ def compile_openvino(bundle: Bundle, variant: Variant, settings: EngineSettings)
         EngineError: no OpenVINO, or the precision is not to be had here.
     """
     threads, streams = settle_threads(settings.threads, settings.streams)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import openvino as ov
-    except ImportError as error:
-        raise EngineError("openvino is not installed: pip install 'stripsight[serve]'") from error
+    ov = import_openvino()
     core = ov.Core()
     _check_precision(variant, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     contract = bundle.manifest.input
-    shape = [settings.batch, 1, contract.height, contract.width]
-    weights = variant.file.removesuffix(".xml") + ".bin"
     # Bytes, not paths: what was hashed is what runs, and a graph can name no file outside.
-    graph, data = bundle.read(variant.file), bundle.read(weights)
+    graph, *weights = (bundle.read(file) for file in variant.graph_files)
+    if not weights:
+        raise EngineError(f"the variant {variant.name} is built for ONNX Runtime alone")
     try:
-        model = core.read_model(graph, data)
-        _check_ports(model)
-        model.reshape(shape)
+        model = core.read_model(graph, *weights)
+        _check_model(variant, model, bundle, settings.batch)
+        model.reshape([settings.batch, 1, contract.height, contract.width])
         compiled = core.compile_model(
             model,
             "CPU",
@@ -78,6 +78,10 @@ def compile_openvino(bundle: Bundle, variant: Variant, settings: EngineSettings)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise BundleError(f"OpenVINO cannot run {variant.file}: {reason}") from error
+    _check_model(variant, compiled, bundle, settings.batch)
+    ran = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+    if ran != _HINTS[variant.precision]:
+        raise EngineError(f"OpenVINO would run {variant.name} in {ran}: choose another --variant")
     return OpenVinoBackend(
         compiled,
         EngineInfo(
@@ -102,13 +106,31 @@ def _check_precision(variant: Variant, capabilities: list[str]) -> None:
         )
 
 
-def _check_ports(model: Any) -> None:
-    given = [
-        [next(iter(port.get_names()), "") for port in side]
-        for side in (model.inputs, model.outputs)
-    ]
-    if given != [["images"], ["logits", "class_maps"]]:
-        raise BundleError(
-            f"the graph takes {given[0]} and gives {given[1]}: images, and logits and class_maps,"
-            " are expected; export the bundle again"
-        )
+def _check_model(variant: Variant, model: Any, bundle: Bundle, batch: int) -> None:
+    """As it was read, and once more as it was compiled, when every length is known."""
+    manifest = bundle.manifest
+    check_graph(
+        variant.file,
+        [_describe_port(port) for port in model.inputs],
+        [_describe_port(port) for port in model.outputs],
+        manifest.input,
+        len(manifest.classes),
+        batch,
+    )
+    if hasattr(model, "get_ops"):
+        quantised = any(op.get_type_name() == "FakeQuantize" for op in model.get_ops())
+        if quantised != (variant.precision == "int8"):
+            raise BundleError(
+                f"{variant.file} is {'' if quantised else 'not '}quantised, and its manifest calls"
+                f" it {variant.precision}: export the bundle again"
+            )
+
+
+def _describe_port(port: Any) -> Port:
+    kinds: dict[str, Kind] = {"u8": "uint8", "f32": "float32"}
+    kind = kinds.get(port.get_element_type().to_string(), "other")
+    lengths = port.get_partial_shape()
+    if lengths.rank.is_dynamic:
+        raise BundleError(f"{port.get_any_name()} has no fixed rank: export the bundle again")
+    shape = tuple(length.get_length() if length.is_static else None for length in lengths)
+    return Port(port.get_any_name(), kind, shape)

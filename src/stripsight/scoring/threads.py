@@ -5,13 +5,30 @@ at half the speed of one on two cores.
 """
 
 import os
+from pathlib import Path
 
 from stripsight.errors import EngineError
 
+_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
 
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+def count_cores(quota_file: Path = _QUOTA_FILE) -> int:
+    """Cores that this process may use: those it is bound to, or fewer by a container's quota.
+
+    A container with two cores' worth of time sees all cores of its host; as many threads would
+    spend most of each period stopped.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(bound or 1, _read_quota(quota_file) or bound or 1))
+
+
+def _read_quota(path: Path) -> int | None:
+    """Cores by cgroup v2's `cpu.max`, rounded up; None where there is no limit."""
+    try:
+        quota, period = path.read_text(encoding="ascii").split()
+        return None if quota == "max" else -(-int(quota) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return None  # another system, or an older kernel
 
 
 def settle_threads(threads: int | None, streams: int | None) -> tuple[int, int]:
