@@ -62,6 +62,7 @@ COMMANDS = [
     "decide",
     "demo",
     "evaluate",
+    "export",
     "train",
 ]
 

@@ -31,7 +31,7 @@ def describe_run(data: StripDataModule, *, seed: int, precision: str) -> dict[st
         "schema_version": SCHEMA_VERSION,
         "run_id": uuid4().hex,
         "stripsight": __version__,
-        "git_commit": _git_commit(),
+        "git_commit": describe_commit(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "finished": None,
         "data_set": {
@@ -160,7 +160,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git_commit() -> str | None:
+def describe_commit() -> str | None:
     """The commit of StripSight's checkout, `-dirty` when changed; None when installed."""
     here = Path(__file__).parent
     try:

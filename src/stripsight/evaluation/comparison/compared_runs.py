@@ -70,7 +70,7 @@ def load_compared_runs(paths: Sequence[Path], part: str = "test") -> ComparedRun
     if len(paths) < 2:
         raise UsageError("give two runs or more to compare")
     _check_distinct([str(path.resolve()) for path in paths], paths, "the same folder")
-    runs = [_load_run(path, part) for path in paths]
+    runs = [load_compared_run(path, part) for path in paths]
     _check_distinct([run.run_id for run in runs], paths, "copies of one run")
     first = runs[0]
     aligned = (first, *(_align(run, first) for run in runs[1:]))
@@ -78,7 +78,8 @@ def load_compared_runs(paths: Sequence[Path], part: str = "test") -> ComparedRun
     return ComparedRuns(part, aligned, find_groups(dataset, first.predictions.ids))
 
 
-def _load_run(path: Path, part: str) -> ComparedRun:
+def load_compared_run(path: Path, part: str) -> ComparedRun:
+    """One run alone; see `load_compared_runs`."""
     stored = load_stored_predictions(path, part)
     predictions, file = stored.predictions, path / "decisions.json"
     if not file.is_file():

@@ -1,0 +1,92 @@
+"""What every variant said of the validation images, kept in the bundle: `validation.npz`.
+
+    labels     uint8 [N, C]
+    reference  float32 [N, C]: logits of the trained network itself, by PyTorch in fp32
+    logits_<variant>  float32 [N, C]
+
+With it the gate can be asked again when thresholds change, by whoever holds the bundle, with numpy
+alone and without the images. Their names are not in it.
+"""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stripsight.atomic import write_atomically
+from stripsight.bundle.folder import Bundle
+from stripsight.errors import BundleError
+
+FILE = "validation.npz"
+
+Logits = npt.NDArray[np.float32]
+
+_PREFIX = "logits_"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """See the module's head.
+
+    Attributes:
+        labels: uint8 `[N, C]`.
+        reference: float32 `[N, C]`.
+        logits: of each variant, float32 `[N, C]`.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    reference: Logits
+    logits: dict[str, Logits]
+
+
+def write_validation(validation: Validation, folder: Path) -> None:
+    """Write the file in one step.
+
+    Raises:
+        OSError: see `write_atomically`.
+    """
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {"labels": validation.labels, "reference": validation.reference}
+    arrays |= {_PREFIX + name: logits for name, logits in validation.logits.items()}
+    np.savez_compressed(buffer, **arrays)
+    write_atomically(folder / FILE, buffer.getvalue())
+
+
+def read_validation(bundle: Bundle) -> Validation:
+    """The file of an opened bundle.
+
+    Raises:
+        BundleError: missing, other bytes than the manifest names, or not of its classes and
+            variants.
+    """
+    data = bundle.read(FILE)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            content = {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{bundle.folder / FILE} is damaged: {error}") from error
+    names = {_PREFIX + variant.name for variant in bundle.manifest.variants}
+    shapes = {array.shape for array in content.values()}
+    kinds = dict.fromkeys(names | {"reference"}, np.float32) | {"labels": np.uint8}
+    if (
+        content.keys() != kinds.keys()
+        or any(content[name].dtype != kind for name, kind in kinds.items())
+        or len(shapes) != 1
+        or len(shape := shapes.pop()) != 2
+        or shape[0] == 0
+        or shape[1] != len(bundle.manifest.classes)
+        or content["labels"].max() > 1
+    ):
+        raise BundleError(
+            f"{bundle.folder / FILE} does not hold labels and logits of the bundle's classes and"
+            " variants: export the bundle again"
+        )
+    return Validation(
+        content["labels"],
+        content["reference"],
+        {name.removeprefix(_PREFIX): content[name] for name in sorted(names)},
+    )

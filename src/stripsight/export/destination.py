@@ -1,0 +1,117 @@
+"""The folder a bundle is written to: filled beside its place, renamed into it when it is whole.
+
+A killed export leaves a hidden folder without a manifest, which opens nowhere; the next export to
+the same place removes it. An older bundle is replaced only with `force`, only at the very end, and
+only where the folder holds nothing but what its manifest names.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stripsight.atomic import check_writable, name_in_errors, name_temporary
+from stripsight.bundle.folder import open_manifest
+from stripsight.bundle.manifest import FILE_NAME
+from stripsight.errors import BundleError
+
+_OWNER = re.compile(r"\.[0-9a-f]{16}\.(\d+)\.partial")
+
+
+def check_destination(folder: Path, *, force: bool) -> None:
+    """Refuse now what could not be replaced after the work.
+
+    Raises:
+        BundleError: a file, a link, a folder with anything in it but a bundle, or a bundle without
+            `force`.
+        OSError: the folder that it would stand in cannot be written.
+    """
+    if folder.is_symlink():
+        raise BundleError(f"{folder} is a link, and links are not followed: name a new folder")
+    if folder.exists() and not folder.is_dir():
+        raise BundleError(f"{folder} is a file: name a new folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        _check_replaceable(folder)
+        if not force:
+            raise BundleError(f"{folder} holds a bundle: --force replaces it, or name a new folder")
+    check_writable(folder.absolute().parent)
+
+
+@contextmanager
+def fill_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder` that takes its place when the block ends without an error.
+
+    Raises:
+        BundleError: something else stands there by then.
+        OSError: the disk is full or read-only; what stood there is intact, and nothing is left.
+    """
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder)
+    temporary = name_temporary(folder, f".{os.getpid()}")
+    try:
+        with name_in_errors(folder, temporary):
+            temporary.mkdir()
+            yield temporary
+            _sync(temporary)
+            _take_place(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _take_place(temporary: Path, folder: Path) -> None:
+    if not folder.exists() or not any(folder.iterdir()):
+        temporary.rename(folder)
+        return
+    _check_replaceable(folder)
+    old = name_temporary(folder.with_name(f"{folder.name}.old"), f".{os.getpid()}")
+    folder.rename(old)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """A bundle and nothing else: what is deleted here is ours."""
+    if not (folder / FILE_NAME).is_file():
+        raise BundleError(f"{folder} is not empty and no bundle: name a new folder")
+    own = {FILE_NAME, *open_manifest(folder).files}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or (not path.is_dir() and name not in own):
+            raise BundleError(
+                f"{path} is no part of the bundle there: move it away, or name a new folder"
+            )
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What killed exports to this place left; those of a living process stay."""
+    prefix = name_temporary(folder).name.removesuffix(".partial")
+    for path in folder.parent.glob(f"{prefix}.*.partial"):
+        owner = _OWNER.fullmatch(path.name)
+        if owner and path.is_dir() and not path.is_symlink() and not _is_alive(int(owner[1])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _sync(folder: Path) -> None:
+    """Let the disk hold all files before the name does."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -1,0 +1,274 @@
+"""Make a bundle: graph, variants, gate, speed, golden images; all of it, or nothing.
+
+Every variant predicts the whole validation part through the engine that will run it on the line,
+and is held against PyTorch in fp32. The fastest that passes becomes the default.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stripsight import __version__
+from stripsight.atomic import write_atomically
+from stripsight.bundle.folder import Bundle, open_bundle, seal_file, write_manifest
+from stripsight.bundle.gate import choose_variant, judge_variant
+from stripsight.bundle.manifest import InputContract, Manifest, Precision, Variant
+from stripsight.bundle.validation import Validation, write_validation
+from stripsight.errors import EngineError, EvaluationError, UsageError
+from stripsight.export.destination import check_destination, fill_folder
+from stripsight.export.golden import TOLERANCE, choose_golden, write_golden
+from stripsight.export.graph import OPSET, ExportedNetwork, convert_to_openvino, write_onnx
+from stripsight.export.measure import predict_images, time_variants
+from stripsight.export.members import CARD, Members, open_members
+from stripsight.export.quantise import (
+    CALIBRATION_IMAGES,
+    RECIPES,
+    SEED,
+    choose_calibration_images,
+    quantise,
+)
+from stripsight.export.record import describe_origin
+from stripsight.scoring.engine import EngineSettings, load_engine
+from stripsight.scoring.onnx_backend import ONNX_FILE
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+
+logger = logging.getLogger(__name__)
+
+ReportProgress = Callable[[str, int, int], None]
+"""Takes (stage, done, in all)."""
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """How to export.
+
+    Attributes:
+        variants: to build; fp32 always is, the others are held against it.
+        calibration_images: of the training split, for int8.
+        name: of the bundle; None: its folder's.
+        force: replace a bundle that stands there.
+    """
+
+    variants: tuple[str, ...] = PRECISIONS
+    calibration_images: int = CALIBRATION_IMAGES
+    name: str | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        strange = [name for name in self.variants if name not in PRECISIONS]
+        if strange:
+            raise UsageError(f"unknown variant {strange[0]!r}; known: {', '.join(PRECISIONS)}")
+        if self.calibration_images < 1:
+            raise UsageError(
+                f"--calibration-images {self.calibration_images}: at least 1 is needed"
+            )
+
+
+def export_runs(
+    runs: Sequence[Path],
+    folder: Path,
+    settings: ExportSettings = ExportSettings(),
+    *,
+    report_progress: ReportProgress = lambda stage, done, total: None,
+) -> Bundle:
+    """Write the bundle of one judged run, or of several as an ensemble, to `folder`.
+
+    Raises:
+        UsageError: settings, or runs, that cannot be.
+        StripSightError: see `open_members`, `check_destination`, `write_onnx`.
+        EvaluationError: the fp32 graph does not compute what the network does.
+        BundleError: no variant passes the gate.
+        OSError: the disk is full or read-only; what stood at `folder` is intact.
+    """
+    check_destination(folder, force=settings.force)
+    members = open_members(runs)
+    with fill_folder(folder) as place:
+        _Export(members, place, settings, report_progress).write(
+            settings.name or folder.resolve().name
+        )
+    return open_bundle(folder)
+
+
+class _Export:
+    """One export while it runs: what its stages hand on."""
+
+    def __init__(
+        self, members: Members, place: Path, settings: ExportSettings, report: ReportProgress
+    ) -> None:
+        self.members = members
+        self.place = place
+        self.settings = settings
+        self.report = report
+        self.data = members.first.data
+        self.images = self.data.datasets["validation"]
+        self.logits: dict[str, Any] = {}
+        self.skipped: dict[str, str] = {}
+        self.calibration: dict[str, Any] | None = None
+        if self.images.ids != members.validation.ids:
+            raise EvaluationError(
+                f"the stored validation predictions of {members.first.folder} are of other images"
+                f" than it has now: run `stripsight evaluate {members.first.folder}` again"
+            )
+
+    def write(self, name: str) -> None:
+        """All files, the manifest last."""
+        self._write_graph()
+        variants = [self._build_plain("fp32")]
+        _check_reference(variants[0])
+        if "bf16" in self.settings.variants:
+            variants += self._try(lambda: self._build_plain("bf16"), "bf16")
+        if "int8" in self.settings.variants:
+            variants += self._try(self._build_int8, "int8")
+        golden_rows = choose_golden(self.images)
+        speeds = self._time(variants, golden_rows)
+        variants = [replace(v, speed=speeds[v.name]) for v in variants]
+        chosen, why = choose_variant(tuple(variants))
+        validation = self._gather(self.logits)
+        write_validation(validation, self.place)
+        write_atomically(self.place / CARD, self.members.card.encode())
+        golden = write_golden(self.place, self.images, golden_rows, validation)
+        skipped = [f"no {variant}: {reason}" for variant, reason in self.skipped.items()]
+        origin = describe_origin(self.members, self._describe_export())
+        manifest = replace(
+            self._draft(variants),
+            name=name,
+            created=origin["export"]["date"],
+            variants=tuple(variants),
+            provenance=origin,
+            chosen=chosen,
+            why_chosen="; ".join([why, *skipped]),
+            golden=golden,
+            files=self._seal(),
+        )
+        write_manifest(manifest, self.place)
+
+    def _write_graph(self) -> None:
+        self.report("writing the graph", 0, 2)
+        network = ExportedNetwork([run.network for run in self.members.opened])
+        write_onnx(network, self.place / ONNX_FILE, self.data.image_size)
+        self.report("writing the graph", 1, 2)
+        convert_to_openvino(self.place / ONNX_FILE, self.place / "fp32.xml")
+        self.report("writing the graph", 2, 2)
+
+    def _build_plain(self, precision: Precision) -> Variant:
+        """fp32, or bf16, which is the same graph computed otherwise."""
+        return self._judge(_make_variant(precision, "fp32.xml"))
+
+    def _build_int8(self) -> Variant:
+        train = self.data.datasets["train"]
+        rows = choose_calibration_images(len(train), self.settings.calibration_images)
+        variant = _make_variant("int8", "int8.xml")
+        tried: list[str] = []
+        for recipe in RECIPES:
+            seen = 0
+
+            def report_image() -> None:
+                nonlocal seen
+                seen += 1
+                self.report("calibrating int8", min(seen, len(rows)), len(rows))
+
+            quantise(
+                self.place / "fp32.xml", self.place / "int8.xml", train, rows, recipe, report_image
+            )
+            judged = self._judge(variant)
+            self.calibration = {
+                "images": len(rows),
+                "part": "train",
+                "seed": SEED,
+                "recipe": recipe.name,
+                "tried_before": list(tried),
+            }
+            if judged.passed:
+                break
+            tried.append(f"{recipe.name}: {judged.gate['reasons'][0]}")
+        return judged
+
+    def _judge(self, variant: Variant) -> Variant:
+        engine = load_engine(
+            Bundle(self.place, self._draft([variant])), EngineSettings(variant=variant.name)
+        )
+        done, what = 0, f"predicting validation in {variant.name}"
+
+        def report_image() -> None:
+            nonlocal done
+            done += 1
+            self.report(what, done, len(self.images))
+
+        self.logits[variant.name] = predict_images(engine, self.images, report_image)
+        validation = self._gather({variant.name: self.logits[variant.name]})
+        gate = judge_variant(self.members.decisions, validation, variant.name, variant.precision)
+        return replace(variant, gate=gate)
+
+    def _try(self, build: Callable[[], Variant], name: str) -> list[Variant]:
+        """The variant, or none and the reason, where this machine cannot compute it."""
+        try:
+            return [build()]
+        except EngineError as error:
+            self.skipped[name] = str(error).split(": choose another")[0]
+            self.logits.pop(name, None)
+            logger.warning("no %s: %s", name, self.skipped[name])
+            return []
+
+    def _time(self, variants: list[Variant], rows: list[int]) -> dict[str, dict[str, Any]]:
+        images = np.stack([self.images[row]["image"].numpy() for row in rows])
+        bundle = Bundle(self.place, self._draft(variants))
+        names = [variant.name for variant in variants]
+        return time_variants(
+            bundle, names, images, lambda done, total: self.report("timing", done, total)
+        )
+
+    def _gather(self, logits: dict[str, Any]) -> Validation:
+        reference = self.members.validation
+        return Validation(reference.labels, reference.logits, logits)
+
+    def _draft(self, variants: list[Variant]) -> Manifest:
+        """What an engine is loaded by before anything has been judged."""
+        height, width = self.data.image_size
+        sizes = {size for images in self.data.datasets.values() for size in images.sizes}
+        return Manifest(
+            name="",
+            created="",
+            stripsight=__version__,
+            classes=self.data.classes,
+            input=InputContract(height, width, tuple(sorted(sizes))),
+            decisions=self.members.decisions,
+            variants=tuple(replace(variant, gate={"passed": True}) for variant in variants),
+            chosen=variants[0].name,
+            why_chosen="",
+            golden=(),
+            provenance={},
+            files=self._seal(),
+        )
+
+    def _describe_export(self) -> dict[str, Any]:
+        return {"opset": OPSET, "calibration": self.calibration, "skipped": self.skipped}
+
+    def _seal(self) -> dict[str, Any]:
+        files = [path for path in sorted(self.place.rglob("*")) if path.is_file()]
+        return {path.relative_to(self.place).as_posix(): seal_file(path) for path in files}
+
+
+def _make_variant(precision: Precision, file: str) -> Variant:
+    return Variant(
+        name=precision,
+        precision=precision,
+        engine="openvino",
+        file=file,
+        golden_tolerance=TOLERANCE[precision],
+        gate={"passed": True},
+        speed={},
+    )
+
+
+def _check_reference(fp32: Variant) -> None:
+    if not fp32.passed:
+        raise EvaluationError(
+            f"the exported graph does not compute what the network does in PyTorch:"
+            f" {fp32.gate['reasons'][0]}; if images have changed since, evaluate the run again,"
+            " else use a backbone that is promised"
+        )
