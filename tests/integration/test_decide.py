@@ -242,7 +242,7 @@ def test_predictions_that_are_not_of_this_run_are_refused(
     [
         ("predictions_validation.parquet", "run `stripsight evaluate", 1),
         ("checkpoints/best.ckpt", "cannot be read", 1),
-        ("config.yaml", "config.yaml cannot be used", 2),
+        ("config.yaml", "config.yaml cannot be used: No such file or directory: put back", 1),
         ("provenance.json", "is no run folder", 1),
     ],
 )

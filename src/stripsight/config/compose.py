@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from stripsight.config.schema import Config
-from stripsight.errors import ConfigError
+from stripsight.errors import ConfigError, TrainingError
 
 _PATH_KEYS = ("data.root", "model.weights")
 _TYPE_WORDS = {
@@ -57,12 +57,15 @@ def load_config(path: Path) -> Config:
     """Read the `config.yaml` of a run.
 
     Raises:
-        ConfigError: missing, damaged, or of another StripSight.
+        TrainingError: missing, damaged, or of another StripSight: a fault of the run, not of usage.
     """
     try:
         return _to_config(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, RecursionError, ConfigError) as error:
-        raise ConfigError(f"{path} cannot be used: {_first_line(error)}") from error
+        raise TrainingError(
+            f"{path} cannot be used: {_describe_fault(error)}: put back the one that the run was"
+            " trained with"
+        ) from error
 
 
 def format_config(config: Config) -> str:
@@ -147,6 +150,10 @@ def _describe_type(key: str) -> str:
     wanted = get_type_hints(get_type_hints(Config)[group])[name]
     kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
     return " or ".join(_TYPE_WORDS[kind] for kind in kinds)
+
+
+def _describe_fault(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

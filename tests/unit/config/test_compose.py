@@ -13,7 +13,7 @@ from stripsight.config.compose import (
     known_keys,
     load_config,
 )
-from stripsight.errors import ConfigError
+from stripsight.errors import ConfigError, TrainingError
 
 ROOT = "data.root=/x"
 YAML_FOLDER = Path(__file__).parents[3] / "src" / "stripsight" / "config" / "yaml"
@@ -134,5 +134,5 @@ def test_every_key_has_a_comment_and_no_target(path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "data: 3", "training: {num_epochs: 1}", "[", "\x00"])
 def test_a_damaged_run_config_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.yaml").write_text(content)
-    with pytest.raises(ConfigError, match="cannot be used"):
+    with pytest.raises(TrainingError, match="cannot be used"):
         load_config(tmp_path / "config.yaml")
