@@ -73,6 +73,19 @@ def show_rate(what: str, unit: str) -> Iterator[Report]:
         yield report
 
 
+def print_count(what: str, unit: str) -> Callable[[int], None]:
+    """For work without an end: a plain line every few seconds in which something was done."""
+    last = time.monotonic()
+
+    def report(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            typer.echo(f"{what} {done:,} {unit}", err=True)
+
+    return report
+
+
 class _Rate:
     """Pace over the last seconds, by reports of (done, in all)."""
 

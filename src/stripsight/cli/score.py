@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from stripsight.scoring.batch import OpenOverlays
+    from stripsight.scoring.opening import ScoreOptions
     from stripsight.scoring.summary import ScoreSummary
 
 
@@ -65,6 +67,22 @@ def score(
     allow_fallback: Annotated[
         bool, typer.Option("--allow-fallback", help="Run fp32 where the variant cannot run here.")
     ] = False,
+    overlays: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Pictures of what was found, except clean.", show_default=False
+        ),
+    ] = None,
+    overlays_all: Annotated[
+        bool, typer.Option("--overlays-all", help="Pictures of clean images, too.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow the folder INPUT and append to FILE.jsonl.")
+    ] = False,
+    settle: Annotated[
+        float,
+        typer.Option(min=0, help="With --watch: seconds that a file must stand still to be whole."),
+    ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Score images by a bundle: a row for each, with verdict, probabilities, boxes.
@@ -72,14 +90,14 @@ def score(
     An image that cannot be read is a row for review, with the reason. Broken off at any moment, the
     same command goes on where it was.
     """
-    from stripsight.cli.progress import show_rate
-    from stripsight.cli.terminal import print_json
-    from stripsight.errors import ScoringError, UsageError
-    from stripsight.scoring.batch import ScoreOptions, score_inputs
+    from stripsight.errors import UsageError
     from stripsight.scoring.engine import EngineSettings
+    from stripsight.scoring.opening import ScoreOptions
 
     if not 0 < box_level < 1:
         raise UsageError(f"--box-level {box_level}: choose above 0 and below 1")
+    if overlays_all and overlays is None:
+        raise UsageError("--overlays-all says which pictures --overlays DIR gets: give it too")
     settings = EngineSettings(
         variant=variant,
         engine=None if engine is None else engine.value,
@@ -87,25 +105,110 @@ def score(
         streams=streams,
         allow_fallback=allow_fallback,
     )
+    options = ScoreOptions(settings, box_level)
+    draw = None if overlays is None else _make_overlays(overlays, everything=overlays_all)
+    if watch:
+        if len(inputs or []) != 1 or lists or restart:
+            raise UsageError("--watch takes one INPUT, a folder, and neither --list nor --restart")
+        _watch(bundle, Path((inputs or [])[0]), out, options, settle, draw, as_json=as_json)
+        return
+    _score(
+        bundle,
+        inputs or [],
+        out,
+        options,
+        lists=lists or [],
+        restart=restart,
+        draw=draw,
+        max_failed=max_failed,
+        as_json=as_json,
+    )
+
+
+def _score(
+    bundle: Path,
+    inputs: list[str],
+    out: Path,
+    options: "ScoreOptions",
+    *,
+    lists: list[Path],
+    restart: bool,
+    draw: "OpenOverlays | None",
+    max_failed: int,
+    as_json: bool,
+) -> None:
+    from stripsight.cli.progress import show_rate
+    from stripsight.errors import ScoringError
+    from stripsight.scoring.batch import score_inputs
+
     with _say_how_to_go_on(), show_rate("scoring", "images") as report:
         summary = score_inputs(
             bundle,
-            inputs or [],
+            inputs,
             out,
-            ScoreOptions(settings, box_level, restart),
-            lists=lists or (),
+            options,
+            lists=lists,
+            restart=restart,
+            open_overlays=draw,
             report_progress=report,
         )
-    if as_json:
-        print_json(summary.to_json())
-    else:
-        _print_summary(summary)
+    _print_summary(summary, as_json=as_json)
     failed = summary.tally.failed
     if failed > max_failed:
         raise ScoringError(
             f"{failed:,} of {summary.tally.images:,} images could not be scored, --max-failed is"
             f" {max_failed:,}; {out} has a row for each"
         )
+
+
+def _watch(
+    bundle: Path,
+    root: Path,
+    out: Path,
+    options: "ScoreOptions",
+    settle: float,
+    draw: "OpenOverlays | None",
+    *,
+    as_json: bool,
+) -> None:
+    from threading import Event
+
+    from stripsight.cli.progress import print_count
+    from stripsight.log import configure_logging
+    from stripsight.scoring.watch import watch_folder
+
+    configure_logging()
+    stop = Event()
+    before = [signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        summary = watch_folder(
+            bundle,
+            root,
+            out,
+            options,
+            settle=settle,
+            stop=stop,
+            open_overlays=draw,
+            report_count=print_count("scored", "images"),
+        )
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
+    _print_summary(summary, as_json=as_json)
+
+
+def _make_overlays(folder: Path, *, everything: bool) -> "OpenOverlays":
+    from stripsight.atomic import check_writable
+    from stripsight.scoring.opening import Scorer
+    from stripsight.scoring.overlays import Overlays
+
+    check_writable(folder)
+
+    def make(scorer: Scorer) -> Overlays:
+        classes = scorer.bundle.manifest.classes
+        return Overlays(folder, classes, scorer.judge.level, everything)
+
+    return make
 
 
 class _Terminated(BaseException):
@@ -132,8 +235,13 @@ def _say_how_to_go_on() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _print_summary(summary: "ScoreSummary") -> None:
-    tally, info = summary.tally, summary.info
+def _print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
+    from stripsight.cli.terminal import print_json
+
+    if as_json:
+        print_json(summary.to_json())
+        return
+    tally = summary.tally
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in tally.verdicts.items())
     typer.echo(f"{summary.out}: {tally.images:,} images: {counts}")
     for name, decisions in tally.classes.items():
@@ -147,15 +255,11 @@ def _print_summary(summary: "ScoreSummary") -> None:
             typer.echo(f"    {_show(id_)}: {_show(reason)}")
         if tally.failed > len(tally.reasons):
             typer.echo(f"    and {tally.failed - len(tally.reasons):,} more")
-    fallback = f" instead of {info.fallback_from}" if info.fallback_from else ""
-    version = info.version.partition("-")[0]
+    if summary.scored_before:
+        typer.echo(f"  {summary.scored_before:,} of them were scored before")
     rate = summary.images_per_second
-    typer.echo(
-        f"ran {info.variant}{fallback} ({info.precision}) on {info.engine} {version},"
-        f" {info.threads} threads, {info.streams} streams"
-        + (f": {rate:,.1f} images/s" if rate else "")
-        + (f"; {summary.scored_before:,} were scored before" if summary.scored_before else "")
-    )
+    typer.echo(summary.info.describe() + (f": {rate:,.1f} images/s" if rate else ""))
+    typer.echo(summary.golden.describe())
 
 
 def _show(text: str) -> str:

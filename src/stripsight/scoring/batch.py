@@ -3,16 +3,15 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from stripsight.bundle.folder import open_bundle
 from stripsight.errors import StripSightError
-from stripsight.scoring.engine import EngineSettings, load_engine
 from stripsight.scoring.inputs import list_inputs
 from stripsight.scoring.intake import Intake
 from stripsight.scoring.journal import Journal, open_journal
-from stripsight.scoring.judging import BOX_LEVEL, Judge
+from stripsight.scoring.opening import ScoreOptions, Scorer, open_scorer
+from stripsight.scoring.overlays import Overlays
 from stripsight.scoring.pipeline import Scored, score_images
 from stripsight.scoring.summary import ScoreSummary
 from stripsight.scoring.tables import check_output, write_table
@@ -23,30 +22,18 @@ _ROWS_BETWEEN_WRITES = 512
 ReportProgress = Callable[[int, int], None]
 """Takes (done, in all)."""
 
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """How inputs are scored.
-
-    Attributes:
-        settings: of the engine.
-        level: of the heatmaps, see `BOX_LEVEL`.
-        restart: throw away what a broken-off scoring left.
-    """
-
-    settings: EngineSettings = field(default_factory=EngineSettings)
-    level: float = BOX_LEVEL
-    restart: bool = False
+OpenOverlays = Callable[[Scorer], Overlays]
 
 
 def score_inputs(
     bundle_folder: Path,
     inputs: Sequence[str],
     out: Path,
-    options: ScoreOptions = ScoreOptions(),
+    options: ScoreOptions,
     *,
     lists: Sequence[Path] = (),
-    see: Callable[[Scored], None] | None = None,
+    restart: bool = False,
+    open_overlays: OpenOverlays | None = None,
     report_progress: ReportProgress | None = None,
 ) -> ScoreSummary:
     """Score every input and write the table.
@@ -57,7 +44,8 @@ def score_inputs(
         out: the table, .parquet, .csv or .jsonl; replaced in one step at the end.
         options: how.
         lists: files of paths.
-        see: gets each image with its row, before the row is stored.
+        restart: throw away what a broken-off scoring left.
+        open_overlays: makes what draws pictures, each before its row is stored.
         report_progress: gets images done and in all.
 
     Raises:
@@ -69,29 +57,30 @@ def score_inputs(
     """
     check_output(out)
     report = report_progress or (lambda done, total: None)
-    with open_journal(out, restart=options.restart) as journal:
-        bundle = open_bundle(bundle_folder)
-        engine = load_engine(bundle, options.settings)
-        judge = Judge.of(bundle.manifest, engine.info, options.level)
-        identity = {**asdict(judge.origin), "box level": options.level}
+    with open_journal(out, restart=restart) as journal:
+        scorer = open_scorer(bundle_folder, options)
+        overlays = open_overlays(scorer) if open_overlays else None
+        drawn = "none" if overlays is None else "all" if overlays.everything else "called"
+        identity = {**scorer.identity, "overlays": drawn}
         before = journal.begin(identity, list_inputs(inputs, lists))
         total = journal.count()
         report(before, total)
         begun = time.monotonic()
-        with Intake(bundle.manifest.input) as intake:
-            scored = score_images(engine, judge, intake, journal.find_pending())
+        with Intake(scorer.bundle.manifest.input) as intake:
+            scored = score_images(scorer.engine, scorer.judge, intake, journal.find_pending())
             with closing(scored), _keep(journal) as keep:
                 for done, one in enumerate(scored, start=before + 1):
-                    if see is not None:
-                        see(one)
+                    if overlays is not None:
+                        overlays.save(one)
                     keep(one)
                     report(done, total)
         seconds = time.monotonic() - begun
-        about = {**identity, "classes": list(judge.names), "runs": asdict(engine.info)}
-        tally = write_table(out, journal.read_lines(), judge.names, about)
+        names, info = scorer.judge.names, scorer.engine.info
+        about = {**identity, "classes": list(names), "runs": asdict(info)}
+        tally = write_table(out, journal.read_lines(), names, about)
         journal.finish()
     return ScoreSummary(
-        str(out), judge.origin.bundle_id, engine.info, tally, before, seconds, options.level
+        str(out), info, scorer.golden, scorer.identity, tally, before, round(seconds, 3)
     )
 
 

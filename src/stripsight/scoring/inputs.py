@@ -102,7 +102,12 @@ def _list_one(word: str, *, alone: bool) -> Iterator[tuple[bytes, Item]]:
         raise UsageError(f"{word}: no such file, folder or zip")
 
 
-def _list_folder(root: str, prefix: str) -> Iterator[tuple[bytes, Item]]:
+def walk_images(root: str) -> Iterator[str]:
+    """Paths below a folder of all that looks like an image, in no order.
+
+    Raises:
+        OSError: a folder that cannot be read, or is gone meanwhile.
+    """
     root = root.rstrip("/") + "/"
     waiting, seen = [""], set()
     while waiting:
@@ -113,13 +118,18 @@ def _list_folder(root: str, prefix: str) -> Iterator[tuple[bytes, Item]]:
         seen.add((state.st_dev, state.st_ino))
         with os.scandir(root + below) as entries:
             for entry in entries:
-                name = f"{below}{entry.name}"
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
-                    waiting.append(f"{name}/")
+                    waiting.append(f"{below}{entry.name}/")
                 elif is_image_name(entry.name):
-                    yield os.fsencode(name), Item(show_name(prefix + name), root + name)
+                    yield below + entry.name
+
+
+def _list_folder(root: str, prefix: str) -> Iterator[tuple[bytes, Item]]:
+    stem = root.rstrip("/") + "/"
+    for name in walk_images(root):
+        yield os.fsencode(name), Item(show_name(prefix + name), stem + name)
 
 
 def _list_zip(path: str) -> Iterator[tuple[bytes, Item]]:

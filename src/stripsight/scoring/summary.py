@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stripsight.scoring.engine import EngineInfo
+from stripsight.scoring.golden import GoldenCheck
 from stripsight.scoring.rows import VERDICTS
 
 _REASONS = 5
@@ -57,21 +58,21 @@ class ScoreSummary:
 
     Attributes:
         out: the table.
-        bundle_id: of the bundle.
         info: what ran.
-        tally: over all rows of the table.
+        golden: what the bundle's own images came to beforehand.
+        identity: what the rows depend on.
+        tally: over all rows of the table; of a watch, over its own.
         scored_before: rows that an earlier, broken-off scoring had left.
         seconds: from the first image to the last, of this one.
-        level: of the heatmaps, at which boxes were drawn.
     """
 
     out: str
-    bundle_id: str
     info: EngineInfo
+    golden: GoldenCheck
+    identity: dict[str, Any]
     tally: Tally
     scored_before: int
     seconds: float
-    level: float
 
     @property
     def images_per_second(self) -> float | None:
@@ -84,8 +85,9 @@ class ScoreSummary:
         rate = self.images_per_second
         return {
             "out": self.out,
-            "bundle_id": self.bundle_id,
-            "engine": asdict(self.info),
+            **{key.replace(" ", "_"): value for key, value in self.identity.items()},
+            "runs": asdict(self.info),
+            "golden": asdict(self.golden),
             "images": self.tally.images,
             "verdicts": self.tally.verdicts,
             "classes": self.tally.classes,
@@ -93,7 +95,6 @@ class ScoreSummary:
             "reasons": [{"id": id_, "reason": reason} for id_, reason in self.tally.reasons],
             "suspects": self.tally.suspects,
             "scored_before": self.scored_before,
-            "seconds": round(self.seconds, 3),
+            "seconds": self.seconds,
             "images_per_second": None if rate is None else round(rate, 2),
-            "box_level": self.level,
         }

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Protocol
 from stripsight.atomic import open_atomically
 from stripsight.errors import ScoringError, UsageError
 from stripsight.scoring.summary import Tally
+from stripsight.scoring.watch_state import name_state
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _ROWS_IN_MEMORY = 2048
@@ -39,6 +40,8 @@ def check_output(path: Path) -> None:
         raise UsageError(f"--out {path}: the name must end in {', '.join(SUFFIXES)}")
     if path.is_dir():
         raise UsageError(f"--out {path} is a folder: name a file in it")
+    if name_state(path).exists():
+        raise ScoringError(f"{path} is the table of a watch: name another --out")
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise ScoringError(
             "Parquet needs pyarrow: pip install 'stripsight[serve]', or --out FILE.csv or .jsonl"

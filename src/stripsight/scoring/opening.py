@@ -1,0 +1,51 @@
+"""A bundle opened for scoring, on this machine or on each of many."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stripsight.bundle.folder import Bundle, open_bundle
+from stripsight.scoring.engine import Engine, EngineSettings, load_engine
+from stripsight.scoring.golden import GoldenCheck, check_golden
+from stripsight.scoring.judging import BOX_LEVEL, Judge
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What rows depend on beside bundle and image; plain data, for it travels to other machines.
+
+    Attributes:
+        settings: of the engine.
+        level: of the heatmaps, see `BOX_LEVEL`.
+    """
+
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    level: float = BOX_LEVEL
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """All that scores; the engine is for one thread."""
+
+    bundle: Bundle
+    engine: Engine
+    judge: Judge
+    golden: GoldenCheck
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What rows depend on, as plain JSON."""
+        return {**asdict(self.judge.origin), "box level": self.judge.level}
+
+
+def open_scorer(folder: Path, options: ScoreOptions = ScoreOptions()) -> Scorer:
+    """Open a bundle, compile its variant, and see that it says here what it said where it was made.
+
+    Raises:
+        BundleError: damaged or changed, or golden images that come out otherwise.
+        EngineError: what this machine does not have.
+    """
+    bundle = open_bundle(folder)
+    engine = load_engine(bundle, options.settings)
+    golden = check_golden(bundle, engine, quick=True)
+    return Scorer(bundle, engine, Judge.of(bundle.manifest, engine.info, options.level), golden)

@@ -1,0 +1,178 @@
+"""Pictures of what was found: the strip, contours and boxes, and the names of the classes.
+
+Colour is never alone, for grey prints and the colour-blind: every piece carries its class's id, and
+the band above the strip says what that id is, how likely, and what was decided. A line has a dark
+rim, so that it stands out on any steel; what is only for review is drawn dashed.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from stripsight.atomic import name_temporary
+from stripsight.decision.places import upsample_map
+from stripsight.labels import ClassList
+from stripsight.scoring.pipeline import Scored
+from stripsight.scoring.rows import VERDICTS, ClassScore, Place
+
+_QUALITY = 88
+_BAND = 26
+_TEXT = 15
+_INK, _PAPER, _DARK = "#000000", "#ffffff", "#101010"
+_DASH = 12
+_LONGEST_NAME = 200
+
+Hot = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Overlays:
+    """Where pictures go and how they are drawn.
+
+    Attributes:
+        folder: gets `<id>.overlay.jpg` for each picture.
+        classes: of the bundle.
+        level: of the heatmaps.
+        everything: of clean images, too.
+    """
+
+    folder: Path
+    classes: ClassList
+    level: float
+    everything: bool = False
+
+    def save(self, scored: Scored) -> None:
+        """Draw and write the picture of an image, if it gets one.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        if scored.taken is None or not (self.everything or scored.row.verdict != VERDICTS[0]):
+            return
+        path = self.folder / name_overlay(scored.row.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = BytesIO()
+        draw_overlay(scored, self.classes, self.level).save(data, "JPEG", quality=_QUALITY)
+        # Not synced: a picture that a power cut takes can be drawn again.
+        temporary = name_temporary(path)
+        temporary.write_bytes(data.getvalue())
+        temporary.replace(path)
+
+
+def name_overlay(id_: str) -> str:
+    """The path of a picture below its folder, one for each id, whatever the id is."""
+    below = id_.removeprefix("/")
+    parts = ["_up" if part == ".." else _cut(part) for part in below.split("/")]
+    name = "/".join(part for part in parts if part not in ("", ".")) or "_"
+    path = f"_root/{name}" if id_.startswith("/") else name
+    # Where the id cannot be read back from the path, another could lead to the same one.
+    if name != below or {"_up", "_root"} & set(below.split("/")):
+        path += f".{hashlib.sha256(id_.encode()).hexdigest()[:12]}"
+    return f"{path}.overlay.jpg"
+
+
+def _cut(part: str) -> str:
+    """At most so many bytes, for file systems take 255."""
+    return part.encode()[:_LONGEST_NAME].decode(errors="ignore")
+
+
+def draw_overlay(scored: Scored, classes: ClassList, level: float) -> Image.Image:
+    """The strip at its own scale under a band of words; an image that was read."""
+    assert scored.taken is not None
+    assert scored.output is not None
+    grey = scored.taken.stored
+    height, width = grey.shape
+    strip = Image.fromarray(grey).convert("RGB")
+    called = [
+        (column, score)
+        for column, score in enumerate(scored.row.classes)
+        if score.decision in VERDICTS[1:]
+    ]
+    hot = {}
+    for column, _ in called:
+        heat = upsample_map(scored.output.class_maps[0, column], (height, width))
+        hot[column] = heat >= math.log(level / (1 - level))
+    for column, score in called:
+        dashed = score.decision == VERDICTS[1]
+        _draw_contour(strip, hot[column], classes.color(column), dashed=dashed)
+    draw = ImageDraw.Draw(strip)
+    mark_of = {c.name: (str(c.id), classes.color(i)) for i, c in enumerate(classes)}
+    for place in scored.row.places:
+        _draw_box(draw, place, *mark_of[place.class_name])
+    picture = Image.new("RGB", (width, height + _BAND), _DARK)
+    picture.paste(strip, (0, _BAND))
+    _write_band(ImageDraw.Draw(picture), scored, classes, called)
+    return picture
+
+
+def _draw_contour(strip: Image.Image, hot: Hot, color: str, *, dashed: bool) -> None:
+    if not hot.any():
+        return
+    # Around the piece, not on it: the defect itself stays to be seen.
+    mask = Image.fromarray(hot).convert("L")
+    line = _ring(mask, 1, 5)
+    rim = _ring(mask, 5, 7)
+    if dashed:
+        diagonal = np.add.outer(np.arange(hot.shape[0]), np.arange(hot.shape[1]))
+        gaps = Image.fromarray((diagonal // _DASH % 2 * 255).astype(np.uint8))
+        line = Image.composite(line, Image.new("L", line.size), gaps)
+    strip.paste(_INK, mask=rim)
+    strip.paste(color, mask=line)
+
+
+def _ring(mask: Image.Image, inner: int, outer: int) -> Image.Image:
+    grown = [
+        mask if side == 1 else mask.filter(ImageFilter.MaxFilter(side)) for side in (inner, outer)
+    ]
+    return Image.fromarray(np.asarray(grown[1]) & ~np.asarray(grown[0]))
+
+
+def _draw_box(draw: ImageDraw.ImageDraw, place: Place, mark: str, color: str) -> None:
+    corners = (place.left, place.top, place.right - 1, place.bottom - 1)
+    draw.rectangle(corners, outline=color)
+    left, top, right, bottom = draw.textbbox((0, 0), mark, font=_font())
+    width, height = right - left + 8, bottom - top + 6
+    x = min(place.left, draw.im.size[0] - width)
+    y = max(0, place.top - height) if place.top >= height else place.top
+    draw.rectangle((x, y, x + width, y + height), fill=_INK, outline=color)
+    draw.text((x + 4 - left, y + 3 - top), mark, font=_font(), fill=_PAPER)
+
+
+def _write_band(
+    draw: ImageDraw.ImageDraw,
+    scored: Scored,
+    classes: ClassList,
+    called: list[tuple[int, ClassScore]],
+) -> None:
+    row = scored.row
+    x = 8.0
+
+    def write(text: str, color: str) -> None:
+        nonlocal x
+        draw.text((x, _BAND / 2), text, font=_font(), fill=color, anchor="lm")
+        x += draw.textlength(text, font=_font()) + 18
+
+    write(row.verdict.upper(), _PAPER)
+    for column, score in called:
+        listed = classes.classes[column]
+        draw.rectangle((x, 6, x + 14, _BAND - 7), fill=classes.color(column))
+        x += 20
+        value = "no number" if score.probability is None else f"{score.probability:.2f}"
+        found = any(place.class_name == score.name for place in row.places)
+        words = f"{listed.id} {listed.title} {value}"
+        words += " (review)" if score.decision == VERDICTS[1] else ""
+        write(words + ("" if found else ", no place"), _PAPER)
+    if row.suspect is not None:
+        write(f"suspect image: {row.suspect}", _PAPER)
+
+
+@cache
+def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(_TEXT)
