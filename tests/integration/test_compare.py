@@ -13,8 +13,9 @@ from stripsight.cli.app import run_command
 from stripsight.config.compose import compose_config, format_config
 from stripsight.data.prepared import load_prepared
 from stripsight.decision.calibration import Calibration, ClassCalibration
-from stripsight.decision.document import Decisions, FittedOn, save_decisions
+from stripsight.decision.document import Decisions, FittedOn, load_decisions, save_decisions
 from stripsight.decision.policy import ClassPolicy, Policy
+from stripsight.evaluation.judged_files import name_rule
 from stripsight.evaluation.predictions import Predictions, load_predictions, save_predictions
 from stripsight.training.checkpoint import hash_checkpoint, write_checkpoint
 
@@ -173,8 +174,51 @@ def test_seeds_of_one_configuration_are_one_row(
     assert figure["spread"] == pytest.approx(np.std(figure["of_runs"], ddof=1))
     assert content["differences"][0]["mcnemar"] is None
     assert "2 against 3 seeds" in content["conclusion"][0]
+    assert [c["name"] for c in content["configurations"]] == ["a (3 seeds)", "b (2 seeds)"]
+    own = [run["figures"]["macro_average_precision"] for run in first["runs"]]
+    assert own == figure["of_runs"]
     said = compare(capsys, *a)
     assert "3 seeds of one configuration, nothing to tell apart" in said
+    rows = [line.split() for line in said.split("each run")[1].splitlines()]
+    for run, value in zip(("a0", "a1", "a2"), own, strict=True):
+        assert [run, run[1], f"{value:.3f}"] in [row[:3] for row in rows]
+
+
+def test_a_group_of_seeds_is_named_by_what_its_folders_share(
+    write_run: WriteRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def name(*folders: str) -> list[str]:
+        runs = [write_run(folder, seed=seed) for seed, folder in enumerate(folders)]
+        other = write_run(f"{folders[0]}other", noise=2.0, overrides=("loss=focal",))
+        content = json.loads(compare(capsys, *runs, other, "--json"))
+        return [row["name"] for row in content["configurations"]]
+
+    assert name("lead_10", "lead_11") == ["lead (2 seeds)", "lead_10other"]
+    assert name("x", "y") == ["x and 1 more", "xother"]
+
+
+def test_a_rule_that_evaluate_has_not_judged_is_said(
+    write_run: WriteRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = write_run("a"), write_run("b", noise=2.0, overrides=("loss=focal",))
+
+    def judge(run: Path) -> None:
+        rule = name_rule(load_decisions(run / "decisions.json", ("bar", "blob")))
+        (run / "metrics.json").write_text(json.dumps({"rule": rule}))
+
+    judge(a)
+    judge(b)
+    assert "has not judged" not in compare(capsys, a, b)
+    document = json.loads((b / "decisions.json").read_bytes())
+    for entry in document["policy"]["classes"]:
+        entry.update(clean_below=0.25, defect_from=0.25)
+    (b / "decisions.json").write_text(json.dumps(document))
+    said = compare(capsys, a, b)
+    assert f"a rule that `evaluate` has not judged yet: `stripsight evaluate {b}`" in said
+    assert said.count("has not judged") == 1
+    content = json.loads(compare(capsys, a, b, "--json"))
+    judged = [row["runs"][0]["judged_by_this_rule"] for row in content["configurations"]]
+    assert judged == [True, False]
 
 
 def test_the_order_of_images_does_not_matter(

@@ -52,9 +52,11 @@ def compare(
     if as_json:
         print_json(content)
         return
-    from stripsight.evaluation.comparison.table import build_comparison_table
+    from stripsight.evaluation.comparison.table import build_comparison_table, build_run_table
 
     print_table(build_comparison_table(comparison))
+    if (each := build_run_table(comparison)) is not None:
+        print_table(each)
     for sentence in conclude(comparison):
         typer.echo(sentence)
     for note in list_notes(comparison):

@@ -28,6 +28,12 @@ def name_rule(decisions: Decisions) -> str:
     return hashlib.sha256(record.encode()).hexdigest()[:16]
 
 
+def is_judged(run: Path, part: str, decisions: Decisions) -> bool:
+    """Whether `evaluate` has judged `part` of `run` by the rule `decisions`."""
+    path = run / ("metrics.json" if part == "test" else f"metrics_{part}.json")
+    return path.is_file() and name_rule(decisions).encode() in path.read_bytes()
+
+
 def find_stale_files(run: Path, decisions: Decisions) -> tuple[str, ...]:
     """Those of `JUDGED` that lie in `run` and do not name the rule `decisions`."""
     rule = name_rule(decisions).encode()

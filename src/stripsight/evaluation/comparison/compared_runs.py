@@ -17,6 +17,7 @@ from stripsight.decision.document import Decisions, apply_decisions, load_decisi
 from stripsight.decision.policy import Codes
 from stripsight.errors import EvaluationError, UsageError
 from stripsight.evaluation.groups import Groups, find_groups
+from stripsight.evaluation.judged_files import is_judged
 from stripsight.evaluation.predictions import Predictions
 from stripsight.evaluation.stored_predictions import load_stored_predictions
 
@@ -35,6 +36,8 @@ class ComparedRun:
         predictions: of one part.
         decisions: as they stand in the run.
         codes: int8 `[N, C]`, the decisions on the predictions.
+        is_judged: whether `evaluate` has judged the part by these decisions; not where `decide` has
+            changed them since.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class ComparedRun:
     predictions: Predictions
     decisions: Decisions
     codes: Codes
+    is_judged: bool
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def load_compared_run(path: Path, part: str) -> ComparedRun:
         predictions=predictions,
         decisions=decisions,
         codes=apply_decisions(decisions, predictions.logits),
+        is_judged=is_judged(path, part, decisions),
     )
 
 

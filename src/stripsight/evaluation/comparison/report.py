@@ -80,6 +80,16 @@ def list_notes(comparison: Comparison) -> list[str]:
                 f"{configuration.name}: its seeds decide by {' and '.join(sorted(policies))}, so"
                 " their mean F1, exact match and escapes mean little: `stripsight decide` alike"
             )
+    for configuration in comparison.configurations:
+        for run in configuration.runs:
+            if not run.is_judged:
+                option = " --split validation" if comparison.part == "validation" else ""
+                notes.append(
+                    f"{run.path}: its decision rule (`{run.decisions.policy.name}`) is newer than"
+                    " its report: F1, exact match, escapes, overkills and reviews here are by a"
+                    " rule that `evaluate` has not judged yet:"
+                    f" `stripsight evaluate {run.path}{option}`"
+                )
     if len(comparison.contrasts) > 1:
         notes.append(
             f"{len(comparison.contrasts)} comparisons with {comparison.configurations[0].name}:"
@@ -241,8 +251,18 @@ def _describe_configuration(
     return {
         "name": configuration.name,
         "runs": [
-            {"path": str(run.path), "run_id": run.run_id, "seed": run.config.training.seed}
-            for run in configuration.runs
+            {
+                "path": str(run.path),
+                "run_id": run.run_id,
+                "seed": run.config.training.seed,
+                "policy": run.decisions.policy.name,
+                "judged_by_this_rule": run.is_judged,
+                "figures": {
+                    _full_name(name): None if figure is None else figure.of_runs[index]
+                    for name, figure in figures.items()
+                },
+            }
+            for index, run in enumerate(configuration.runs)
         ],
         "settings": dict(configuration.settings),
         "policies": [run.decisions.policy.name for run in configuration.runs],

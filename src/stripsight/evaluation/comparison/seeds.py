@@ -22,7 +22,7 @@ class Configuration:
     """Runs that differ in their seed alone.
 
     Attributes:
-        name: of the first run's folder, and how many more there are.
+        name: of its run's folder; of several, what their folders' names share.
         runs: at least one.
         settings: what sets it apart from the others that are compared, by key.
     """
@@ -55,17 +55,34 @@ def group_by_configuration(runs: Sequence[ComparedRun]) -> tuple[Configuration, 
     members = list(kept.values())
     flat = [_flatten(_without_seed(group[0].config)) for group in members]
     apart = [key for key in flat[0] if len({repr(settings[key]) for settings in flat}) > 1]
-    names = [group[0].path.name for group in members]
+    names = [_name_group([run.path.name for run in group]) for group in members]
     return tuple(
         Configuration(
             # Folders of one name are told apart by their whole path.
-            name=(str(group[0].path) if names.count(name) > 1 or not name else name)
-            + (f" +{len(group) - 1}" if len(group) > 1 else ""),
+            name=_name_group([str(run.path) for run in group])
+            if names.count(name) > 1 or not name
+            else name,
             runs=tuple(group),
             settings={key: settings[key] for key in apart},
         )
         for name, group, settings in zip(names, members, flat, strict=True)
     )
+
+
+def _name_group(names: Sequence[str]) -> str:
+    """`lead (3 seeds)` of lead_0, lead_1 and lead_2; the first and a count where nothing is shared.
+
+    Half a number is no name: of run10 and run11 it is `run`.
+    """
+    if len(names) == 1:
+        return names[0]
+    shared = names[0]
+    while not all(name.startswith(shared) for name in names):
+        shared = shared[:-1]
+    shared = shared.rstrip("0123456789").rstrip("_-. /")
+    if not shared:
+        return f"{names[0]} and {len(names) - 1} more"
+    return f"{shared} ({len(names)} seeds)"
 
 
 def average_seeds(figures: Sequence[Figure | None]) -> SeedFigure | None:

@@ -1,4 +1,4 @@
-"""A comparison as one table for the terminal: a row a configuration, a line a figure."""
+"""A comparison as tables for the terminal: configurations figure by figure, then every run."""
 
 from rich import box
 from rich.table import Table
@@ -59,6 +59,31 @@ def build_comparison_table(comparison: Comparison) -> Table:
                 difference = comparison.contrasts[index - 1].differences[name] if index else None
                 cells.append(Text(format_difference(difference) if difference else ""))
             table.add_row(*cells)
+        table.add_section()
+    return table
+
+
+def build_run_table(comparison: Comparison) -> Table | None:
+    """Every run's own figures, a row a run; None where no configuration has several."""
+    if all(len(configuration.runs) == 1 for configuration in comparison.configurations):
+        return None
+    table = Table(
+        title="each run", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False,
+        title_justify="left",
+    )  # fmt: skip
+    table.add_column("run", overflow="fold")
+    table.add_column("seed", justify="right", no_wrap=True)
+    shown = [n for n in DRAWN if any(figures[n] is not None for figures in comparison.figures)]
+    for name in shown:
+        table.add_column(TITLES[name], justify="right")
+    for configuration, figures in zip(comparison.configurations, comparison.figures, strict=True):
+        for index, run in enumerate(configuration.runs):
+            values = [figures[name] for name in shown]
+            table.add_row(
+                Text(run.path.name or str(run.path)),
+                f"{run.config.training.seed}",
+                *("-" if figure is None else f"{figure.of_runs[index]:.3f}" for figure in values),
+            )
         table.add_section()
     return table
 
