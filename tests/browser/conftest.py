@@ -174,6 +174,8 @@ def find_faults(browser: Browser) -> Callable[[Path, int], list[str]]:
     def find(page: Path, width: int) -> list[str]:
         browser.open(page.as_uri(), width=width)
         found = browser.run(script)
+        browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        found += browser.run(script)  # and what was folded
         found += [f"asked for {url[:80]}" for url in browser.list_requests()]
         return found + browser.list_complaints()
 

@@ -6,8 +6,15 @@
   if (root.scrollWidth > innerWidth) faults.push(`overflow: ${root.scrollWidth} > ${innerWidth}`);
   for (const element of document.body.querySelectorAll("*")) {
     const box = element.getBoundingClientRect();
-    if (box.width && box.right > innerWidth + 1 && !element.closest(".skip, thead"))
+    const scroller = element.parentElement.closest(".scrolls");
+    if (box.width && box.right > innerWidth + 1 && !scroller && !element.closest(".skip"))
       faults.push(`beyond the edge: ${element.tagName} ${element.textContent.slice(0, 40)}`);
+  }
+  for (const box of document.querySelectorAll(".scrolls")) {
+    const start = box.textContent.trim().slice(0, 40);
+    const wide = box.scrollWidth > box.clientWidth + 1;
+    if (wide && getComputedStyle(box).overflowX !== "auto") faults.push(`does not scroll: ${start}`);
+    if (wide && box.tabIndex !== 0) faults.push(`no key scrolls it: ${start}`);
   }
   for (const image of document.images) {
     if (!image.complete || !image.naturalWidth) faults.push(`not loaded: ${image.alt}`);

@@ -31,6 +31,9 @@ from stripsight.reporting.verdict import Verdict
 Shape = Literal["full", "wide", "crop", "square"]
 """One, two, three or six in a row on a desk; one, one, one or two on a phone."""
 
+_FIRST_OF_SHAPE: dict[Shape, int] = {"full": 2, "wide": 4, "crop": 6, "square": 6}
+_FIRST_ROWS = 2
+
 Level = Literal["serious", "look", "note"]
 LEVEL_WORDS: dict[Level, str] = {
     "serious": "Act on this",
@@ -107,13 +110,18 @@ class Figure:
 class FigureGrid:
     """Plots side by side where there is room, under a heading of their own if they have one.
 
-    `dense` puts more of them in a row.
+    `dense` puts more of them in a row, and on a phone all in one that is scrolled sideways.
     """
 
     figures: Sequence[Figure]
     title: str = ""
     dense: bool = False
     kind: ClassVar[str] = "figures"
+
+    @property
+    def slides(self) -> bool:
+        """Whether a phone shows one plot after the other in a row."""
+        return self.dense and len(self.figures) > 1
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,8 @@ class GalleryItem:
 class Gallery:
     """Pictures under one heading; `shape` chooses how many stand side by side.
 
-    With a tag, the tag is the heading and the title says in smaller type what is shown of it.
+    With a tag, the tag is the heading and the title says in smaller type what is shown of it. All
+    but the first few are folded, on paper none.
     """
 
     title: str
@@ -139,6 +148,16 @@ class Gallery:
     tag: Tag | None = None
     shape: Shape = "wide"
     kind: ClassVar[str] = "gallery"
+
+    @property
+    def first(self) -> Sequence[GalleryItem]:
+        """The items that always show."""
+        return self.items[: _count_first(self.items, _FIRST_OF_SHAPE[self.shape])]
+
+    @property
+    def rest(self) -> Sequence[GalleryItem]:
+        """Those that are folded."""
+        return self.items[len(self.first) :]
 
 
 @dataclass(frozen=True)
@@ -166,12 +185,22 @@ class StripRow:
 
 @dataclass(frozen=True)
 class Strips:
-    """Images, each in several drawings."""
+    """Images, each in several drawings; all but the first few are folded, on paper none."""
 
     title: str
     rows: Sequence[StripRow]
     caption: str = ""
     kind: ClassVar[str] = "strips"
+
+    @property
+    def first(self) -> Sequence[StripRow]:
+        """The rows that always show."""
+        return self.rows[: _count_first(self.rows, _FIRST_ROWS)]
+
+    @property
+    def rest(self) -> Sequence[StripRow]:
+        """Those that are folded."""
+        return self.rows[len(self.first) :]
 
 
 @dataclass(frozen=True)
@@ -184,10 +213,14 @@ class Fact:
 
 @dataclass(frozen=True)
 class Details:
-    """Terms and what they are, under a heading of their own if they have one."""
+    """Terms and what they are, under a heading of their own if they have one.
+
+    `folded` they are behind it, on paper not.
+    """
 
     items: Sequence[Fact]
     title: str = ""
+    folded: bool = False
     kind: ClassVar[str] = "details"
 
 
@@ -248,6 +281,11 @@ class Page:
     sections: Sequence[Section]
     footer: str = ""
     language: str = field(default="en")
+
+
+def _count_first(items: Sequence[object], few: int) -> int:
+    """How many show: to fold a single one would hide more than it saves."""
+    return few if len(items) > few + 1 else len(items)
 
 
 def render_page(page: Page) -> str:

@@ -79,9 +79,9 @@ def show_decisions(evaluation: Evaluation) -> Section:
             "defect from",
             "precision",
             "recall",
-            "escapes, of labels",
-            "overkills, of images without",
-            "to a person",
+            "labels that escape",
+            "images overkilled",
+            "images to a person",
             *(["overruled"] if is_overruled else []),
         )
     ]
