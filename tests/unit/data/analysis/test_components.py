@@ -1,7 +1,7 @@
 """Components from runs against scipy's labelling of the pixels."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -31,7 +31,6 @@ def label_runs(masks):
     return sorted(zip(*(field.tolist() for field in fields), strict=True))
 
 
-@settings(max_examples=300)
 @given(Masks)
 def test_pieces_are_those_of_the_pixels(masks):
     assert label_runs(masks) == label_pixels(masks)

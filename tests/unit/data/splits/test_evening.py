@@ -26,7 +26,7 @@ def assignments(draw):
     return part_of, strata, sizes, np.full(parts, 1 / parts)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(assignments())
 def test_swaps_even_out_and_break_no_bound(data):
     part_of, strata, sizes, shares = data

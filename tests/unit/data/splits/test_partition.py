@@ -57,7 +57,7 @@ def count_groups(groups):
     return len(set(groups[groups >= 0].tolist())) + int((groups < 0).sum())
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=datasets(), folds=st.integers(3, 5), by=st.sampled_from(["group", "random"]))
 def test_every_labelled_image_is_once_in_test_and_once_in_validation(
     tmp_path_factory, data, folds, by
@@ -81,7 +81,7 @@ def test_every_labelled_image_is_once_in_test_and_once_in_validation(
         assert split.ids("validation") == following.ids("test")
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=datasets(), seed=st.integers(0, 5), by=st.sampled_from(["group", "random"]))
 def test_neither_the_order_of_rows_nor_the_numbers_of_groups_change_a_split(
     tmp_path_factory, data, seed, by

@@ -32,7 +32,7 @@ def group_sizes(groups):
     return np.bincount(named)[np.unique(named)].tolist() + [1] * int((groups < 0).sum())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(labelled_groups(), st.sampled_from([FRACTIONS, (0.8, 0.1, 0.1), (1 / 3, 1 / 3, 1 / 3)]))
 def test_parts_are_full_groups_whole_and_sizes_near_the_fractions(data, fractions):
     labels, groups = data
@@ -53,7 +53,7 @@ def test_parts_are_full_groups_whole_and_sizes_near_the_fractions(data, fraction
         assert size < max(share * len(labels), 1) + max(sizes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(labelled_groups())
 def test_without_groups_sizes_are_exact_to_one_image(data):
     labels, _ = data
@@ -162,7 +162,7 @@ def test_a_seed_gives_the_split_that_it_gave_before_there_were_folds(
     assert hashlib.sha256("\n".join(parts.tolist()).encode()).hexdigest()[:16] == sha256
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(labelled_groups(), st.integers(3, 8))
 def test_folds_are_full_groups_whole_and_sizes_near_equal(data, folds):
     labels, groups = data

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from stripsight.data.lookalikes.fingerprint import compute_fingerprint
-from stripsight.data.prepared import save_prepared
 from stripsight.data.statistics import processes as measuring
 from stripsight.data.statistics import scan as scan_module
 from stripsight.data.statistics.measurement import measure_image
@@ -182,21 +181,18 @@ print([m for m in ("torch", "pandas", "pyarrow", "sklearn", "typer", "rich") if 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupt_ends_the_workers_too(dataset, signal_number):
-    save_prepared(dataset)
     code = """
 import sys
+from pathlib import Path
 from stripsight.data.statistics.worker import ImageFile, Wanted
 from stripsight.data.statistics.processes import measure_in_processes
-from stripsight.data.prepared import load_prepared
-dataset = load_prepared(sys.argv[1])
-paths = [dataset.image_root / name for name in dataset.images["file"]]
-files = [ImageFile("", path) for path in paths] * 3000
+files = [ImageFile("", path) for path in sorted(Path(sys.argv[1]).glob("*.jpg"))] * 3000
 for number, _ in enumerate(measure_in_processes(files, Wanted(), workers=2)):
     if number == 0:
         print("begun", flush=True)
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(dataset.root)],
+        [sys.executable, "-c", code, str(dataset.image_root)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
