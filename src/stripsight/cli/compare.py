@@ -34,21 +34,22 @@ def compare(
     from stripsight.atomic import write_atomically
     from stripsight.evaluation.comparison.compared_runs import load_compared_runs
     from stripsight.evaluation.comparison.comparison import compare_runs
-    from stripsight.evaluation.comparison.report import conclude, list_notes, to_json
+    from stripsight.evaluation.comparison.report import KEYS, conclude, list_notes, to_json
     from stripsight.reporting.folder import check_report_folder
 
     if out is not None:
-        check_report_folder(
-            out, numbers="compare.json", key="configurations", others=("compare.png",)
-        )
+        check_report_folder(out, numbers="compare.json", keys=KEYS)
     comparison = compare_runs(load_compared_runs(runs, split))
     content = to_json(comparison)
     if out is not None:
         from stripsight.evaluation.comparison.figure import draw_comparison
 
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "compare.png", draw_comparison(comparison).png)
+        picture = draw_comparison(comparison).png
+        # The numbers first: they make the folder ours, and no older picture may stand beside them.
+        (out / "compare.png").unlink(missing_ok=True)
         write_atomically(out / "compare.json", (json.dumps(content, indent=2) + "\n").encode())
+        write_atomically(out / "compare.png", picture)
     if as_json:
         print_json(content)
         return

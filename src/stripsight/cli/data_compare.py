@@ -51,7 +51,12 @@ def compare(
         check_apart(out, b)
     sets = open_image_set(a), open_image_set(b)
     if out is not None:
-        check_report_folder(out, numbers="compare.json", key="statistics", others=("compare.png",))
+        check_report_folder(
+            out,
+            numbers="compare.json",
+            keys=("a", "b", "shared_files", "statistics", "classifier"),
+            others=("compare.png",),
+        )
         out.mkdir(parents=True, exist_ok=True)
         check_writable(out)
     with show_progress("measuring images") as report:

@@ -36,7 +36,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         UsageError: a file, or a folder that is not empty and holds no analysis.
     """
-    check_report_folder(folder, numbers=NUMBERS, key="stripsight", others=(PAGE, FIGURES))
+    check_report_folder(folder, numbers=NUMBERS, keys=("stripsight",), others=(PAGE, FIGURES))
 
 
 def write_report(

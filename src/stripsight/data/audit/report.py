@@ -145,7 +145,9 @@ def check_sheet_is_free(out: Path, dataset: PreparedDataset) -> None:
         UsageError: the folder holds what is no audit.
         DataError: the sheet holds such decisions, or is no sheet.
     """
-    check_report_folder(out, numbers=RECORD, key="suspects", others=(PAGE, SHEET))
+    check_report_folder(
+        out, numbers=RECORD, keys=("suspects", "content_hash"), others=(PAGE, SHEET)
+    )
     path = out / SHEET
     try:
         data = path.read_bytes()
