@@ -18,6 +18,7 @@ from stripsight.evaluation.report.words import (
     write_counts,
     write_figure,
 )
+from stripsight.reporting.quantities import format_quantity
 
 
 def build_card(evaluation: Evaluation, *, version: str) -> str:
@@ -49,8 +50,7 @@ def _write(evaluation: Evaluation, version: str) -> Iterator[str]:
     yield ""
     yield "## Intended use"
     yield ""
-    yield "Finding surface defects on strip like that of the data set below, with a person for what"
-    yield "the decision policy hands over. Not for steel, cameras or lights that are not in it."
+    yield from _write_intended_use(evaluation)
     yield ""
     yield "## Data"
     yield ""
@@ -122,6 +122,25 @@ def _write(evaluation: Evaluation, version: str) -> Iterator[str]:
         )
     for about, text in list_limits(evaluation):
         yield f"- **{about}**: {text}"
+
+
+def _write_intended_use(evaluation: Evaluation) -> Iterator[str]:
+    record, judgement = evaluation.opened.record, evaluation.judgement
+    handed = judgement.counts.reviews
+    person = (
+        f"{format_quantity(handed, 'image')} of the {judgement.images:,} judged went to a person:"
+        " somebody must be there to look at them."
+        if handed
+        else "It handed no image to a person here: whoever wants a second look at unsure images"
+        " chooses the policy review (stripsight decide)."
+    )
+    steel = _escape(record["data_set"]["name"])
+    yield f"Saying of grey images of steel surfaces like those of {steel}"
+    yield f"which of the classes above they show: defect, clean, or review. {person}"
+    yield ""
+    yield "Not shown to work on other steel, cameras, lights or image sizes, nor on defects of"
+    yield "other classes, which it calls clean or takes for one that it knows: judge it on labelled"
+    yield "images from there first. It does not measure how large or how deep a defect is."
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

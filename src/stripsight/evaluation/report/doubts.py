@@ -107,14 +107,23 @@ def show_slices(evaluation: Evaluation) -> Section:
         "slices",
         "Where it is worse",
         blocks,
-        "The same verdicts, by what an image is like. A slice says where, never why.",
+        "The same verdicts, by what an image is like: each slice of the images beside all others."
+        " Worse is said where it is so beyond chance, all slices counted. A slice says where, never"
+        " why.",
     )
 
 
 def _tabulate_slices(slices: Sequence[Slice]) -> Table:
-    columns = [Column("slice"), Column("fault")] + [
+    columns = [Column("images that have"), Column("what is counted")] + [
         Column(title, numeric=True)
-        for title in ("here", "images", "elsewhere", "AUROC", "elsewhere")
+        for title in (
+            "in the slice",
+            "share in the slice",
+            "share elsewhere",
+            "surely worse by",
+            "AUROC in the slice",
+            "AUROC elsewhere",
+        )
     ]
     rows: list[tuple[Cell, ...]] = []
     for part in slices:
@@ -123,10 +132,11 @@ def _tabulate_slices(slices: Sequence[Slice]) -> Table:
             rows.append(
                 (
                     part.name,
-                    "escapes" if part.worst == "escape" else "overkills",
-                    format_share(rate.rate),
+                    f"images with an {part.worst}",
                     f"{rate.wrong:,} of {rate.images:,}",
+                    format_share(rate.rate),
                     format_share(rate.rest_rate),
+                    f"{100 * rate.least_gap:.1f} points" if part.is_worse else "not shown",
                     write_value(part.auroc),
                     write_value(part.rest_auroc),
                 )

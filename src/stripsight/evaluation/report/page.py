@@ -6,6 +6,7 @@ from stripsight.evaluation.report.background import show_limits, show_provenance
 from stripsight.evaluation.report.doubts import show_calibration, show_slices
 from stripsight.evaluation.report.findings import show_findings
 from stripsight.evaluation.report.gallery import show_examples
+from stripsight.evaluation.report.glossary import show_glossary
 from stripsight.evaluation.report.performance import show_decisions, show_figures
 from stripsight.evaluation.report.places import show_places
 from stripsight.evaluation.report.robustness import show_stress
@@ -17,7 +18,7 @@ def build_report(evaluation: Evaluation, *, version: str) -> str:
     """One self-contained HTML document; `version` is StripSight's."""
     judgement, data = evaluation.judgement, evaluation.opened.data
     parts: list[Section | None] = [
-        Section("verdict", "Verdict", [reach_verdict(evaluation)]),
+        Section("verdict", "Verdict", [reach_verdict(evaluation), show_glossary()]),
         show_findings(evaluation),
         show_figures(evaluation),
         show_decisions(evaluation),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from stripsight.decision.policy import ClassPolicy
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.report.card import build_card
 from stripsight.evaluation.report.verdict import write_sentence
@@ -70,3 +71,14 @@ def test_what_cannot_be_had_is_a_dash(evaluate: Evaluate) -> None:
     assert read_rows(card, "| class | calibration")[1][2:] == ["\u2013"] * 5
     assert "nan" not in card.lower()
     assert "None" not in card
+
+
+def test_intended_use_says_who_must_look(evaluate: Evaluate) -> None:
+    scores = np.where(CLASS, 0.995, 0.005)
+    nobody = build(evaluate(CLASS, scores, [0.5])).split("## Intended use")[1].split("##")[0]
+    assert "handed no image to a person here" in nobody
+    assert "steel surfaces like those of strips" in nobody
+    assert "Not shown to work on other steel" in nobody
+    scores[:7] = 0.5
+    somebody = build(evaluate(CLASS, scores, [ClassPolicy(0.4, 0.6)]))
+    assert "7 images of the 80 judged went to a person" in somebody

@@ -18,6 +18,8 @@ from stripsight.evaluation.report.doubts import show_calibration, show_slices
 from stripsight.evaluation.report.learning_curves import draw_training
 from stripsight.evaluation.report.performance import show_decisions, show_figures
 from stripsight.evaluation.report.places import show_places
+from stripsight.evaluation.slices.fault_rates import FaultRate
+from stripsight.evaluation.slices.slice import Slice
 from stripsight.evaluation.stress.stress_test import Measured, StressCurve, StressLevel, StressTest
 from stripsight.evaluation.stress_table import tabulate_stress
 from stripsight.reporting.canvas import Plot
@@ -164,6 +166,24 @@ def test_no_slice_and_no_mask_are_said(good: Evaluate) -> None:
     places = replace(evaluation.places, notes=("kind_0, x: no mask", "no test image says where"))
     said = [b.text for b in show_places(good(places=places)).blocks if isinstance(b, Note)]
     assert said == ["kind_0, x: no mask.", "No test image says where."]
+
+
+def test_a_slice_says_what_is_counted_and_where(good: Evaluate) -> None:
+    rate = FaultRate(10, 38, 1, 106, 0.263, 0.14, 0.42, 0.009, 0.254, 0.076)
+    chance = replace(rate, least_gap=-0.01)
+    found = Slice("area", "smallest defect under 1,900 px", None, 1900, 38, 38, (9,), rate, None,
+                  0.9, 0.99, "escape")  # fmt: skip
+    other = replace(found, escape=None, overkill=chance, worst="overkill", auroc=None)
+    table = read_table(show_slices(good(slices=(found, other))).blocks)
+    assert [column.title for column in table.columns] == [
+        "images that have", "what is counted", "in the slice", "share in the slice",
+        "share elsewhere", "surely worse by", "AUROC in the slice", "AUROC elsewhere",
+    ]  # fmt: skip
+    assert table.rows[0][1:] == (
+        "images with an escape", "10 of 38", "26.3 %", "0.9 %", "7.6 points", "0.9000", "0.9900",
+    )  # fmt: skip
+    assert table.rows[1][1] == "images with an overkill"
+    assert table.rows[1][5:7] == ("not shown", "\u2013")
 
 
 def test_maps_stand_beside_the_better_guess(good: Evaluate) -> None:
