@@ -152,7 +152,8 @@ def make_bundle() -> Callable[..., Path]:
     """Write a whole bundle of a tiny network without torch; returns its folder.
 
     fp32, bf16 (the graph of fp32) and int8 for OpenVINO, `model.onnx`, golden images whose logits
-    its own engine gave, where there is bf16 or not.
+    its own engine gave, where there is bf16 or not. Its stored validation is of another, made-up
+    network: at a threshold of 0.785 int8 misses one defect of each class, else nothing is missed.
     """
 
     def make(
@@ -174,6 +175,7 @@ def make_bundle() -> Callable[..., Path]:
 
         (folder / "golden").mkdir(parents=True)
         _write_graphs(folder, len(classes), bias)
+        _write_validation(folder, len(classes))
         (folder / "MODEL_CARD.md").write_text("# A tiny network\n", encoding="utf-8")
         names = [f"golden/{number:02d}.png" for number in range(golden)]
         stored = (*(image_sizes or [size]),)
@@ -262,6 +264,21 @@ def _build_onnx(classes: int, bias: float, quantised: bool) -> Any:
     )
 
 
+def _write_validation(folder: Path, classes: int) -> None:
+    """40 images: half of them surely defective, half surely clean, and one that nearly is not."""
+    from stripsight.bundle.validation import Validation, write_validation
+
+    rng = np.random.default_rng(11)
+    labels = (np.arange(40)[:, None] + np.arange(classes)) % 2
+    sure = rng.uniform(3, 5, labels.shape).astype(np.float32) * (2 * labels - 1)
+    columns = np.arange(classes)
+    logits = {}
+    for name, value in (("fp32", 2.0), ("bf16", 1.99), ("int8", 1.9)):
+        logits[name] = sure.astype(np.float32)
+        logits[name][columns + 1, columns] = value
+    write_validation(Validation(labels.astype(np.uint8), logits["fp32"].copy(), logits), folder)
+
+
 def _paint_golden(path: Path, size: tuple[int, int], number: int) -> None:
     from PIL import Image
 
@@ -278,7 +295,8 @@ def _build_manifest(
     chosen: str,
     thresholds: tuple[float, float],
 ) -> Any:
-    from stripsight.bundle.folder import seal_file
+    from stripsight.bundle.folder import Bundle, seal_file
+    from stripsight.bundle.gate import regate
     from stripsight.bundle.manifest import InputContract, Manifest, Variant
     from stripsight.decision.calibration import Calibration, ClassCalibration
     from stripsight.decision.document import Decisions, FittedOn
@@ -289,25 +307,29 @@ def _build_manifest(
     calibration = Calibration((ClassCalibration("temperature", (1.5,)),) * count)
     policy = Policy("max_f1", {}, (ClassPolicy(*thresholds),) * count)
     fitted = FittedOn("validation", 40, *(letter * 64 for letter in "abc"))
-    variants = (("fp32", "fp32.xml"), ("bf16", "fp32.xml"), ("int8", "int8.xml"))
-    return Manifest(
+    variants = (("fp32", "fp32.xml", 3.0), ("bf16", "fp32.xml", 2.0), ("int8", "int8.xml", 1.0))
+    decisions = Decisions(tuple(classes), calibration, policy, fitted, (20,) * count)
+    files = {
+        path.relative_to(folder).as_posix(): seal_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    bare = Manifest(
         name="tiny",
         created="2026-01-02T03:04:05+00:00",
         stripsight="0.1.0",
         classes=ClassList.from_names(classes),
         input=InputContract(*size, tuple(image_sizes)),
-        decisions=Decisions(tuple(classes), calibration, policy, fitted, (9,) * count),
+        decisions=decisions,
         variants=tuple(
-            Variant(name, name, "openvino", file, 0.05, {"passed": True}, {})
-            for name, file in variants
+            Variant(name, name, "openvino", file, 0.05, {"passed": True}, {"latency_ms": latency})
+            for name, file, latency in variants
         ),
         chosen=chosen,
         why_chosen="asked for",
         golden=(),
         provenance={"runs": []},
-        files={
-            path.relative_to(folder).as_posix(): seal_file(path)
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        },
+        files=files,
     )
+    judged = {v.name: v.gate for v in regate(Bundle(folder, bare), decisions).variants}
+    return replace(bare, variants=tuple(replace(v, gate=judged[v.name]) for v in bare.variants))

@@ -48,6 +48,9 @@ def test_every_public_name_is_there() -> None:
 
 COMMANDS = [
     "bench",
+    "bundle set-policy",
+    "bundle show",
+    "bundle verify",
     "compare",
     "data analyze",
     "data apply-review",

@@ -165,11 +165,14 @@ class Manifest:
         """The same bundle under another decision rule, and so another id."""
         return replace(self, decisions=decisions)
 
+    def to_json(self) -> dict[str, Any]:
+        """The document, as plain data."""
+        content = self._to_content()
+        return {"bundle_id": hash_content(content), **content}
+
     def to_bytes(self) -> bytes:
         """The file, as it is written."""
-        content = self._to_content()
-        document = {"bundle_id": hash_content(content), **content}
-        return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
+        return (json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n").encode()
 
     def _to_content(self) -> dict[str, Any]:
         return {

@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from stripsight import __version__
-from stripsight.cli import bench, compare, data, decide, demo, evaluate, export, score, train
+from stripsight.cli import (
+    bench,
+    bundle,
+    compare,
+    data,
+    decide,
+    demo,
+    evaluate,
+    export,
+    score,
+    train,
+)
 from stripsight.errors import StripSightError
 
 app = typer.Typer(
@@ -30,6 +41,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("decide")(decide.decide)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
+app.add_typer(bundle.app, name="bundle")
 app.command("bench")(bench.bench)
 app.command("score")(score.score)
 

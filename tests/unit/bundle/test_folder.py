@@ -29,7 +29,7 @@ def bundle(whole: Path, tmp_path: Path) -> Path:
 
 FILES = (
     *("MODEL_CARD.md", "fp32.bin", "fp32.xml", "golden/00.png", "golden/01.png"),
-    *("int8.bin", "int8.xml", "model.onnx"),
+    *("int8.bin", "int8.xml", "model.onnx", "validation.npz"),
 )
 
 

@@ -1,0 +1,194 @@
+"""`stripsight bundle ...`: look at a bundle, check it, change its thresholds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from stripsight.decision.document import Decisions
+    from stripsight.decision.policy import ClassPolicy
+    from stripsight.labels import ClassList
+
+app = typer.Typer(help="Look at a bundle, check it, change its thresholds.", no_args_is_help=True)
+
+_Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Made by `stripsight export`.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="The same as JSON.")]
+
+
+@app.callback()
+def bundle() -> None:
+    """Look at a bundle, check it, change its thresholds."""
+
+
+@app.command()
+def show(bundle: _Bundle, as_json: _AsJson = False) -> None:
+    """Say what a bundle holds: classes, thresholds, variants with quality and speed, origin."""
+    from stripsight.bundle.folder import open_bundle
+    from stripsight.cli.bundle_tables import print_manifest
+    from stripsight.cli.terminal import print_json
+
+    opened = open_bundle(bundle)
+    if as_json:
+        print_json(opened.manifest.to_json())
+    else:
+        print_manifest(opened.manifest)
+
+
+@app.command()
+def verify(
+    bundle: _Bundle,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Run only this one; repeatable. Default: every variant that this machine can"
+            " run, and it must be able to run the chosen one.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Check files, graphs and golden images; exit 1 with the first fault."""
+    from stripsight.cli.terminal import print_json
+    from stripsight.scoring.verification import verify_bundle
+
+    def say(line: str) -> None:
+        if not as_json:
+            typer.echo(line)
+
+    verification = verify_bundle(bundle, tuple(variant or ()), say)
+    manifest = verification.bundle.manifest
+    if as_json:
+        print_json(
+            {
+                "bundle_id": manifest.bundle_id,
+                "files": len(manifest.files),
+                "chosen": manifest.chosen,
+                "runs": [run.to_json() for run in verification.runs],
+            }
+        )
+    else:
+        typer.echo(f"{bundle} is whole: id {manifest.bundle_id[:16]}, {manifest.chosen} is chosen")
+
+
+@app.command("set-policy")
+def set_policy(
+    bundle: _Bundle,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A decisions.json of the same network, by `stripsight decide`.",
+            show_default=False,
+        ),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=0.4",
+            help="From this probability on a defect, below it clean. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    review: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=0.2:0.6",
+            help="Clean below the first, a defect from the second on, between them for a person."
+            " Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Choose it from now on; it must pass.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="NEW", help="Leave the bundle and write another.", show_default=False),
+    ] = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Change thresholds without exporting again: the manifest is signed anew, no graph is touched.
+
+    Every variant goes through its quality gate again under the new thresholds. Refused where the
+    chosen one no longer passes.
+    """
+    from stripsight.bundle.policy_change import change_policy
+    from stripsight.cli.bundle_tables import print_change
+    from stripsight.cli.terminal import print_json
+    from stripsight.errors import UsageError
+
+    if bool(threshold or review) == (decisions is not None):
+        raise UsageError("give either --decisions FILE, or --threshold and --review for classes")
+    change = (
+        _read_file(decisions) if decisions else _set_by_hand(bundle, threshold or [], review or [])
+    )
+    done = change_policy(bundle, change, variant=variant, out=out)
+    if as_json:
+        print_json(
+            {
+                "folder": str(done.folder),
+                "before": done.before.to_json(),
+                "after": done.after.to_json(),
+            }
+        )
+    else:
+        print_change(done)
+
+
+def _read_file(path: Path) -> Callable[["Decisions"], "Decisions"]:
+    def change(old: "Decisions") -> "Decisions":
+        from stripsight.bundle.policy_change import replace_decisions
+        from stripsight.decision.document import load_decisions
+
+        return replace_decisions(old, load_decisions(path, old.class_names))
+
+    return change
+
+
+def _set_by_hand(
+    folder: Path, thresholds: list[str], reviews: list[str]
+) -> Callable[["Decisions"], "Decisions"]:
+    from stripsight.bundle.folder import open_manifest
+    from stripsight.bundle.policy_change import set_thresholds
+
+    policies = parse_thresholds(thresholds, reviews, open_manifest(folder).classes)
+    return lambda old: set_thresholds(old, policies)
+
+
+def parse_thresholds(
+    thresholds: list[str], reviews: list[str], classes: "ClassList"
+) -> dict[str, "ClassPolicy"]:
+    """`CLASS=0.4` and `CLASS=0.2:0.6` as policies by class name.
+
+    Raises:
+        UsageError: another form, a class that is unknown or named twice, or no thresholds.
+    """
+    from stripsight.decision.policy import ClassPolicy
+    from stripsight.errors import DecisionError, UnknownClassError, UsageError
+
+    policies: dict[str, ClassPolicy] = {}
+    for option, words, count in (("--threshold", thresholds, 1), ("--review", reviews, 2)):
+        for word in words:
+            # A class name may hold an equals sign, a number cannot.
+            key, _, text = word.rpartition("=")
+            example = "CLASS=0.4" if count == 1 else "CLASS=0.2:0.6"
+            try:
+                numbers = [float(number) for number in text.split(":")]
+                if not key or len(numbers) != count:
+                    raise ValueError
+                name = classes.find(key).name
+                policy = ClassPolicy(numbers[0], numbers[-1])
+            except ValueError as error:
+                raise UsageError(f"{option} {word!r}: {example} is needed") from error
+            except (DecisionError, UnknownClassError) as error:
+                raise UsageError(f"{option} {word!r}: {error}") from error
+            if name in policies:
+                raise UsageError(f"thresholds of {name!r} are given twice")
+            policies[name] = policy
+    return policies

@@ -1,0 +1,223 @@
+"""`stripsight bundle show|verify|set-policy` as a person and as a program use them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stripsight.bundle.folder import open_bundle, write_manifest
+from stripsight.bundle.manifest import FILE_NAME, GoldenImage
+from stripsight.cli.app import run_command
+from stripsight.decision.document import save_decisions
+from stripsight.decision.policy import ClassPolicy
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def whole(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("bundle") / "bundle", chosen="int8")
+
+
+@pytest.fixture
+def bundle(whole: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(whole, tmp_path / "bundle")
+
+
+def flip(path: Path, place: int = 100) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+class TestShow:
+    def test_says_what_a_bundle_is(self, bundle: Path, capsys: Captured) -> None:
+        assert run_command(["bundle", "show", str(bundle)]) == 0
+        printed = capsys.readouterr().out
+        for words in (
+            open_bundle(bundle).manifest.bundle_id,
+            "JPEG or PNG of 64x32 pixels",
+            "scratch",
+            "int8 (chosen)",
+            "max_f1",
+            "0.5000",
+            "temperature",
+        ):
+            assert words in printed
+
+    def test_gives_a_program_all_of_it(self, bundle: Path, capsys: Captured) -> None:
+        assert run_command(["bundle", "show", str(bundle), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == json.loads((bundle / FILE_NAME).read_bytes())
+
+    def test_shows_markup_and_escapes_as_text(self, bundle: Path, capsys: Captured) -> None:
+        manifest = open_bundle(bundle).manifest
+        origin = {"note": "[red]x\x1b[2J", "runs": [{"backbone": "b\n0"}]}
+        write_manifest(replace(manifest, name="[bold]name", provenance=origin), bundle)
+        assert run_command(["bundle", "show", str(bundle)]) == 0
+        printed = capsys.readouterr().out
+        assert "[bold]name" in printed
+        assert r"[red]x\x1b[2J" in printed
+        assert r"b\n0" in printed
+        assert "\x1b" not in printed
+
+
+class TestVerify:
+    def test_runs_every_variant(self, bundle: Path, capsys: Captured) -> None:
+        assert run_command(["bundle", "verify", str(bundle)]) == 0
+        printed = capsys.readouterr().out
+        assert "10 files are those that the manifest names" in printed
+        assert "fp32 by OpenVINO" in printed
+        assert "int8 by OpenVINO" in printed
+        assert "fp32 by ONNX Runtime" in printed
+        assert "3 of 3 golden images within" in printed
+        assert printed.strip().endswith("int8 is chosen")
+
+    def test_says_the_same_to_a_program(self, bundle: Path, capsys: Captured) -> None:
+        assert run_command(["bundle", "verify", str(bundle), "--variant", "int8", "--json"]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert [run["name"] for run in content["runs"]] == ["int8 by openvino"]
+        assert content["runs"][0]["golden"]["images"] == 3
+        assert content["bundle_id"] == open_bundle(bundle).manifest.bundle_id
+
+    @pytest.mark.parametrize("file", ["fp32.bin", "int8.xml", "golden/00.png", "MODEL_CARD.md"])
+    def test_a_flipped_bit_is_exit_1(self, bundle: Path, file: str, capsys: Captured) -> None:
+        flip(bundle / file, 5)
+        assert run_command(["bundle", "verify", str(bundle)]) == 1
+        error = capsys.readouterr().err.strip()
+        assert file in error
+        assert "\n" not in error
+
+    def test_a_golden_image_that_comes_out_otherwise_is_exit_1(
+        self, bundle: Path, capsys: Captured
+    ) -> None:
+        manifest = open_bundle(bundle).manifest
+        first, *others = manifest.golden
+        wrong = GoldenImage(first.file, {**first.logits, "int8": (3.0, 3.0, 3.0)})
+        write_manifest(replace(manifest, golden=(wrong, *others)), bundle)
+        assert run_command(["bundle", "verify", str(bundle)]) == 1
+        assert "int8 by openvino gives 0." in capsys.readouterr().err
+        assert run_command(["bundle", "verify", str(bundle), "--variant", "fp32"]) == 0
+
+    def test_what_the_machine_cannot_run_is_said(
+        self, bundle: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        assert run_command(["bundle", "verify", str(bundle)]) == 0
+        printed = capsys.readouterr().out
+        assert "fp32 by onnxruntime: not run here, onnxruntime is not installed" in printed
+
+    def test_the_chosen_variant_must_run(
+        self, bundle: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        assert run_command(["bundle", "verify", str(bundle)]) == 1
+        assert "openvino is not installed" in capsys.readouterr().err
+
+    def test_no_bundle_at_all(self, tmp_path: Path, capsys: Captured) -> None:
+        for command in ("show", "verify"):
+            assert run_command(["bundle", command, str(tmp_path / "x")]) == 1
+            assert "is no bundle (no folder)" in capsys.readouterr().err
+
+
+class TestSetPolicy:
+    def test_shows_before_and_after(self, bundle: Path, capsys: Captured) -> None:
+        old = open_bundle(bundle).manifest
+        words = ["--threshold", "scratch=0.4", "--review", "rust=0.2:0.6"]
+        assert run_command(["bundle", "set-policy", str(bundle), *words]) == 0
+        printed = capsys.readouterr().out
+        new = open_bundle(bundle).manifest
+        assert "0.5000 to 0.4000" in printed
+        assert "0.5000 to 0.2000" in printed
+        assert f"id         {old.bundle_id[:16]} is now {new.bundle_id[:16]}" in printed
+        assert new.decisions.policy.classes == (
+            ClassPolicy.at(0.4),
+            ClassPolicy.at(0.5),
+            ClassPolicy(0.2, 0.6),
+        )
+        assert run_command(["bundle", "verify", str(bundle)]) == 0
+        assert run_command(["bundle", "show", str(bundle)]) == 0
+        assert "max_f1, then set by hand for rust, scratch" in capsys.readouterr().out
+
+    def test_names_the_promises_that_end(self, bundle: Path, capsys: Captured) -> None:
+        manifest = open_bundle(bundle).manifest
+        promise = {"words": "at most 5 % of rust escape", "met": True}
+        decisions = replace(manifest.decisions, promises=(promise,))
+        write_manifest(manifest.with_decisions(decisions), bundle)
+        run_command(["bundle", "set-policy", str(bundle), "--threshold", "spot=0.4"])
+        assert "no longer promised: at most 5 % of rust escape" in capsys.readouterr().out
+
+    def test_takes_the_decisions_of_the_run(
+        self, bundle: Path, tmp_path: Path, capsys: Captured
+    ) -> None:
+        decisions = open_bundle(bundle).manifest.decisions
+        policy = replace(decisions.policy, name="cost", classes=(ClassPolicy(0.1, 0.3),) * 3)
+        other = replace(decisions, policy=policy)
+        save_decisions(other, tmp_path / "decisions.json")
+        words = ["--decisions", str(tmp_path / "decisions.json"), "--out", str(tmp_path / "new")]
+        assert run_command(["bundle", "set-policy", str(bundle), *words, "--json"]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert content["after"]["bundle_id"] == open_bundle(tmp_path / "new").manifest.bundle_id
+        assert open_bundle(tmp_path / "new").manifest.decisions == other
+        assert open_bundle(bundle).manifest.decisions == decisions
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            ([], "give either --decisions FILE"),
+            (["--decisions", "x", "--threshold", "spot=0.5"], "give either --decisions FILE"),
+            (["--threshold", "spot"], "'spot': CLASS=0.4 is needed"),
+            (["--threshold", "spot=high"], "CLASS=0.4 is needed"),
+            (["--threshold", "spot=0.2:0.4"], "CLASS=0.4 is needed"),
+            (["--threshold", "spot=1.5"], "thresholds clean_below=1.5"),
+            (["--threshold", "spot=nan"], "thresholds clean_below=nan"),
+            (["--threshold", "sput=0.5"], "did you mean 'spot'?"),
+            (["--review", "spot=0.6:0.2"], "thresholds clean_below=0.6, defect_from=0.2"),
+            (["--review", "spot=0.6"], "CLASS=0.2:0.6 is needed"),
+            (["--threshold", "spot=0.5", "--review", "spot=0.2:0.6"], "'spot' are given twice"),
+        ],
+    )
+    def test_wrong_usage_is_exit_2_and_changes_nothing(
+        self, bundle: Path, words: list[str], message: str, capsys: Captured
+    ) -> None:
+        before = (bundle / FILE_NAME).read_bytes()
+        assert run_command(["bundle", "set-policy", str(bundle), *words]) == 2
+        error = capsys.readouterr().err.strip()
+        assert message in error
+        assert "\n" not in error
+        assert (bundle / FILE_NAME).read_bytes() == before
+
+    def test_a_gate_that_closes_is_exit_1(self, bundle: Path, capsys: Captured) -> None:
+        before = (bundle / FILE_NAME).read_bytes()
+        words = ["bundle", "set-policy", str(bundle), "--threshold", "spot=0.785"]
+        assert run_command(words) == 1
+        assert "int8 does not pass its gate under these thresholds" in capsys.readouterr().err
+        assert (bundle / FILE_NAME).read_bytes() == before
+        assert run_command([*words, "--variant", "fp32"]) == 0
+        assert "chosen     fp32, before: int8" in capsys.readouterr().out
+
+    def test_decisions_that_are_damaged_change_nothing(
+        self, bundle: Path, tmp_path: Path, capsys: Captured
+    ) -> None:
+        (tmp_path / "decisions.json").write_text("{")
+        words = ["--decisions", str(tmp_path / "decisions.json")]
+        assert run_command(["bundle", "set-policy", str(bundle), *words]) == 1
+        assert "decisions.json is damaged" in capsys.readouterr().err
+
+
+def test_everything_runs_without_the_lab(bundle: Path) -> None:
+    code = f"""
+import sys
+for name in ("torch", "torchvision", "timm", "lightning", "pandas", "sklearn", "scipy", "hydra",
+             "omegaconf", "matplotlib", "jinja2", "torchmetrics", "yaml", "nncf"):
+    sys.modules[name] = None
+from stripsight.cli.app import run_command
+b = {str(bundle)!r}
+for words in (["show", b], ["verify", b], ["set-policy", b, "--threshold", "spot=0.4"]):
+    assert run_command(["bundle", *words]) == 0, words
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
