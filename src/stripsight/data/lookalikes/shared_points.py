@@ -50,7 +50,9 @@ def share_matched(images: Layout, candidates: Sequence[Candidate]) -> npt.NDArra
     known, known_there = ours[:, :, 0] != _NOWHERE, theirs[:, :, 0] != _NOWHERE
     ours = np.where(known[:, :, None], ours - shift[:, None], 2 * _NOWHERE)
     apart = ours[:, :, None, 0] - theirs[:, None, :, 0]
-    which, a, b = np.nonzero((apart <= TOLERANCE) & (apart >= -TOLERANCE))
+    # Not np.nonzero, which takes ten times as long for three axes.
+    near_along = np.flatnonzero(np.abs(apart) <= TOLERANCE)
+    which, a, b = np.unravel_index(near_along, apart.shape)
     near = np.abs(ours[which, a, 1] - theirs[which, b, 1]) <= TOLERANCE
     which, a, b = which[near], a[near], b[near]
     differ = images.descriptor[first[which], a] ^ images.descriptor[second[which], b]

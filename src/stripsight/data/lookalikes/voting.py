@@ -58,7 +58,7 @@ def count_votes(
     pair = (image[first].astype(np.int64) - lowest) * many + image[second]
     kept = np.bincount(pair)[pair] >= LEAST_MATCHES
     pair, first, second = pair[kept], first[kept], second[kept]
-    moved = position[first].astype(np.int64) - position[second]
+    moved = np.stack([(at[first] - at[second]).astype(np.int64) for at in position.T], axis=1)
     kept = _may_agree(pair, moved)
     pair, moved = pair[kept], moved[kept]
     order = np.argsort(pair, kind="stable")
