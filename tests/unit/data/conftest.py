@@ -1,6 +1,7 @@
 """Small prepared data sets with real JPEG files."""
 
 import hashlib
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,16 +18,18 @@ from stripsight.data.rle import encode_mask
 from stripsight.labels import ClassList
 
 
-@pytest.fixture
-def make_prepared(tmp_path):
-    """Build and store a data set.
+@pytest.fixture(scope="session")
+def build_prepared():
+    """A function that builds and stores a data set in a folder.
 
     `drawn` gives each image's defects: a list of dicts from class id to mask (array), "box" (left
     half), or "presence"; None is an image whose labels are not known.
     """
 
-    def build(drawn, *, sizes=None, classes=("scratch", "pit", "stain"), groups=None, name="set"):
-        root = tmp_path / name
+    def build(
+        folder, drawn, *, sizes=None, classes=("scratch", "pit", "stain"), groups=None, name="set"
+    ):
+        root = folder / name
         image_root = root / "images"
         image_root.mkdir(parents=True)
         rng = np.random.default_rng(len(drawn))
@@ -82,3 +85,9 @@ def make_prepared(tmp_path):
         return dataset
 
     return build
+
+
+@pytest.fixture
+def make_prepared(build_prepared, tmp_path):
+    """`build_prepared` in the test's own folder."""
+    return partial(build_prepared, tmp_path)

@@ -18,10 +18,21 @@ from stripsight.errors import DataError, DatasetError
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+DRAWN = [{1: np.ones((16, 40), np.uint8), 2: "presence"}, {}, {3: "box"}, None]
+
+
 @pytest.fixture
 def root(make_prepared):
-    mask = np.ones((16, 40), np.uint8)
-    return make_prepared([{1: mask, 2: "presence"}, {}, {3: "box"}, None]).root
+    return make_prepared(DRAWN).root
+
+
+@pytest.fixture(scope="module")
+def twice_reviewed(build_prepared, tmp_path_factory):
+    """A data set with two reviews; tests put the records back that they spoil."""
+    root = build_prepared(tmp_path_factory.mktemp("reviewed"), DRAWN).root
+    apply(root, ("000.jpg", "pit", "remove"))
+    apply(root, ("001.jpg", "scratch", "add"), ("001.jpg", "pit", "add"))
+    return root
 
 
 def apply(root, *rows):
@@ -191,15 +202,17 @@ def test_a_sheet_made_before_another_review_is_refused(root):
         (lambda text: text.replace('"schema_version": 1', '"schema_version": 2'), "is damaged"),
     ],
 )
-def test_a_review_that_was_changed_is_refused(root, spoil, reason):
-    apply(root, ("000.jpg", "pit", "remove"))
-    apply(root, ("001.jpg", "scratch", "add"), ("001.jpg", "pit", "add"))
-    path = root / "reviews" / "0002.json"
+def test_a_review_that_was_changed_is_refused(twice_reviewed, spoil, reason):
+    path = twice_reviewed / "reviews" / "0002.json"
     text = path.read_text()
     path.write_text(spoil(text))
-    assert path.read_text() != text
-    with pytest.raises(DatasetError, match=reason):
-        load_prepared(root)
+    try:
+        assert path.read_text() != text
+        with pytest.raises(DatasetError, match=reason):
+            load_prepared(twice_reviewed)
+    finally:
+        path.write_text(text)
+    assert len(load_prepared(twice_reviewed).reviews) == 2
 
 
 def test_a_missing_review_is_noticed(root):
