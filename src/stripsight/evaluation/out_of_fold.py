@@ -15,6 +15,7 @@ import numpy.typing as npt
 from stripsight.data.prepared import PreparedDataset
 from stripsight.errors import EvaluationError
 from stripsight.evaluation.predictions import Predictions, load_predictions
+from stripsight.evaluation.stored_predictions import find_fault_of_labels, find_fault_of_rows
 
 _PARTS = ("validation", "test")
 _FILE_OF_RUN = "predictions_test.parquet"
@@ -68,22 +69,20 @@ def gather_out_of_fold(dataset: PreparedDataset, files: Sequence[Path]) -> OutOf
     labels, probabilities = [], []
     images_of_part = dict.fromkeys(_PARTS, 0)
     content_hash = dataset.content_hash()
-    given = dict(zip(dataset.labelled_images["id"], dataset.label_matrix(), strict=True))
     for path in files:
         predictions = load_predictions(path)
         try:
             part = _check_source(predictions, dataset, content_hash)
-            _check_scores(predictions)
-            for image_id, row in zip(predictions.ids, predictions.labels, strict=True):
+            if fault := (
+                find_fault_of_rows(predictions, dataset.classes.names)
+                or find_fault_of_labels(predictions, dataset, content_hash)
+            ):
+                raise EvaluationError(f"{fault}: evaluate the run again")
+            for image_id in predictions.ids:
                 if image_id in file_of:
                     raise EvaluationError(
                         f"image {image_id!r} is in {file_of[image_id]} too: give one prediction an"
                         " image, as the test parts of a k-fold split do"
-                    )
-                if image_id not in given or (given[image_id] != row).any():
-                    raise EvaluationError(
-                        f"image {image_id!r} has other labels here than in {dataset.root}:"
-                        " evaluate the run again"
                     )
                 file_of[image_id] = path
         except EvaluationError as error:
@@ -105,11 +104,6 @@ def _check_source(predictions: Predictions, dataset: PreparedDataset, content_ha
     source: object = predictions.source  # plain JSON, of any kind in a file that was tampered with
     if not isinstance(source, dict):
         raise EvaluationError("it does not say what its predictions are of: evaluate again")
-    if predictions.class_names != dataset.classes.names:
-        raise EvaluationError(
-            f"predictions of the classes {', '.join(predictions.class_names)};"
-            f" the data set has {', '.join(dataset.classes.names)}"
-        )
     if source.get("data_set") != content_hash:
         since = [r for r in dataset.reviews if r.before == source.get("data_set")]
         why = (
@@ -125,10 +119,3 @@ def _check_source(predictions: Predictions, dataset: PreparedDataset, content_ha
             " give those of test (or validation)"
         )
     return str(part)
-
-
-def _check_scores(predictions: Predictions) -> None:
-    wrong = ~np.isfinite(predictions.logits).all(axis=1)
-    if wrong.any():
-        image_id = predictions.ids[int(np.argmax(wrong))]
-        raise EvaluationError(f"the scores of image {image_id!r} are not finite: evaluate again")

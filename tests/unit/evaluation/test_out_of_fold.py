@@ -88,11 +88,11 @@ def test_files_are_joined_and_sorted(dataset, write):
         ({"labels": np.ones((2, 2), np.uint8)}, "image '0.png' has other labels"),
         (
             {"logits": np.array([[0, 0], [np.nan, 0]], np.float32)},
-            "scores of image '1.png' are not",
+            "logit of image '1.png' is not finite",
         ),
         (
             {"logits": np.array([[np.inf, 0], [0, 0]], np.float32)},
-            "scores of image '0.png' are not",
+            "logit of image '0.png' is not finite",
         ),
     ],
 )
