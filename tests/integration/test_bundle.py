@@ -1,6 +1,7 @@
 """`stripsight bundle show|verify|set-policy` as a person and as a program use them."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from stripsight.bundle.manifest import FILE_NAME, GoldenImage
 from stripsight.cli.app import run_command
 from stripsight.decision.document import save_decisions
 from stripsight.decision.policy import ClassPolicy
+
+START = "from stripsight.cli.app import main; main()"
 
 Captured = pytest.CaptureFixture[str]
 
@@ -221,3 +224,18 @@ for words in (["show", b], ["verify", b], ["set-policy", b, "--threshold", "spot
     assert run_command(["bundle", *words]) == 0, words
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_nothing_phones_home(bundle: Path, tmp_path: Path) -> None:
+    """Both engines would keep what they send, and who sends it, in the user's home."""
+    home = tmp_path / "home"
+    home.mkdir()
+    names = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    environment = {key: value for key, value in os.environ.items() if key not in names}
+    subprocess.run(
+        [sys.executable, "-c", START, "bundle", "verify", str(bundle)],
+        env={**environment, "HOME": str(home)},
+        check=True,
+        capture_output=True,
+    )
+    assert list(home.rglob("*")) == []

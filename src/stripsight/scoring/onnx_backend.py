@@ -7,6 +7,7 @@ from stripsight.bundle.manifest import Variant
 from stripsight.errors import BundleError, EngineError
 from stripsight.scoring.engine import EngineInfo, EngineSettings, Output, UInt8Images
 from stripsight.scoring.graph_contract import Kind, Port, check_graph
+from stripsight.scoring.onnxruntime_module import import_onnxruntime
 from stripsight.scoring.self_contained import check_self_contained
 from stripsight.scoring.threads import settle_threads
 
@@ -48,10 +49,7 @@ def compile_onnx(bundle: Bundle, variant: Variant, settings: EngineSettings) -> 
             " fp32, or the engine openvino"
         )
     threads, _ = settle_threads(settings.threads, 1)
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise EngineError("onnxruntime is not installed: pip install onnxruntime") from error
+    onnxruntime = import_onnxruntime()
     # Bytes, not a path: what was hashed is what runs.
     graph = bundle.read(ONNX_FILE)
     check_self_contained(ONNX_FILE, graph)

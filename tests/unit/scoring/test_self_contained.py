@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from stripsight.bundle.folder import open_bundle, seal_file, write_manifest
 from stripsight.errors import BundleError
 from stripsight.scoring.engine import EngineSettings, load_engine
+from stripsight.scoring.onnxruntime_module import import_onnxruntime
 from stripsight.scoring.self_contained import check_self_contained
 
 
@@ -136,7 +136,7 @@ def test_the_engine_never_opens_the_file(
         size_threshold=64,
     )
     graph = (tmp_path / "outside.onnx").read_bytes()
-    assert onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    assert import_onnxruntime().InferenceSession(graph, providers=["CPUExecutionProvider"])
     (folder / "model.onnx").write_bytes(graph)
     manifest.files["model.onnx"] = seal_file(folder / "model.onnx")
     write_manifest(manifest, folder)
