@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+# Of compare.json, in every version so far.
+_KEYS = ("schema_version", "part", "positives", "configurations", "differences", "conclusion")
+
 
 def compare(
     runs: Annotated[
@@ -34,11 +37,11 @@ def compare(
     from stripsight.atomic import write_atomically
     from stripsight.evaluation.comparison.compared_runs import load_compared_runs
     from stripsight.evaluation.comparison.comparison import compare_runs
-    from stripsight.evaluation.comparison.report import KEYS, conclude, list_notes, to_json
+    from stripsight.evaluation.comparison.report import conclude, list_notes, to_json
     from stripsight.reporting.folder import check_report_folder
 
     if out is not None:
-        check_report_folder(out, numbers="compare.json", keys=KEYS)
+        check_report_folder(out, numbers="compare.json", keys=_KEYS)
     comparison = compare_runs(load_compared_runs(runs, split))
     content = to_json(comparison)
     if out is not None:

@@ -20,19 +20,6 @@ from stripsight.reporting.quantities import format_quantity
 
 SCHEMA_VERSION = 1
 
-KEYS = (
-    "schema_version",
-    "part",
-    "images",
-    "groups",
-    "positives",
-    "configurations",
-    "differences",
-    "conclusion",
-    "notes",
-)
-"""Of `compare.json`; of every version so far."""
-
 TITLES = {
     "average_precision": "macro AP",
     "auroc": "macro AUROC",
