@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/stripsight demo demo
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: setup
 	$(BIN)/ruff check .
