@@ -5,6 +5,7 @@ Commands live in one module per group and import their work when they run, so th
 2 wrong usage, 130 interrupted.
 """
 
+import importlib.util
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -25,6 +26,15 @@ from stripsight.cli import (
     train,
 )
 from stripsight.errors import StripSightError
+
+# A line computer has the command line but not the lab (pyproject.toml says what brings what).
+_EXTRA_OF = {
+    **dict.fromkeys(("torch", "torchvision", "timm", "lightning", "torchmetrics"), "train"),
+    **dict.fromkeys(("hydra", "omegaconf", "sklearn", "scipy", "pandas", "yaml"), "train"),
+    **dict.fromkeys(("matplotlib", "jinja2", "defusedxml"), "train"),
+    **dict.fromkeys(("onnxscript", "nncf"), "train,export"),
+    **dict.fromkeys(("openvino", "onnxruntime", "onnx", "pyarrow", "rich"), "serve"),
+}
 
 app = typer.Typer(
     name="stripsight",
@@ -75,6 +85,15 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except OSError as error:
         return _fail(_describe_os_error(error), 1)
+    except ModuleNotFoundError as error:
+        extra = _find_extra(error.name or "")
+        if extra is None:
+            raise
+        return _fail(
+            f"{error.name} is not installed, and this command needs it:"
+            f" pip install 'stripsight[{extra}]'",
+            1,
+        )
     except Exception as error:
         # Typer's own usage errors share no public base class; they all carry these two.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
@@ -95,6 +114,13 @@ def _fail(message: str, code: int) -> int:
     if message:
         typer.echo(f"stripsight: {message}", err=True)
     return code
+
+
+def _find_extra(module: str) -> str | None:
+    """What brings a package that is not there; None where it is there and broken, or not ours."""
+    package = module.partition(".")[0]
+    extra = _EXTRA_OF.get(package)
+    return extra if extra is None or importlib.util.find_spec(package) is None else None
 
 
 def _describe_os_error(error: OSError) -> str:

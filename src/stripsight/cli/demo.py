@@ -1,5 +1,6 @@
 """`stripsight demo`: the whole way on a generated data set, with the steps a user would type."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,8 @@ def demo(
     """Generate strips, prepare them, train on them and judge the result."""
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise UsageError(f"{destination} exists and is not empty: name another folder")
+    if find_spec("torch") is None:  # said before the strips are painted, not after
+        raise ModuleNotFoundError("no torch", name="torch")
     source, prepared, run = (destination / name for name in ("kaggle", "prepared", "run"))
     overrides = [
         f"data.root={prepared}",
