@@ -16,6 +16,7 @@ def build_page(
     study: Study,
     findings: Sequence[Finding],
     plots: dict[str, list[NamedPlot]],
+    pictures: Sequence[Section],
     *,
     version: str,
 ) -> Page:
@@ -25,6 +26,7 @@ def build_page(
         study: what was found.
         findings: the most serious first.
         plots: by section: `labels`, `defects`, `places`, `measures`.
+        pictures: see `show_pictures`.
         version: of StripSight, for the footer.
     """
     book = PictureBook(study)
@@ -34,8 +36,7 @@ def build_page(
         show_defects(study, book, plots["defects"], plots["places"]),
         show_images(study, plots["measures"]),
         show_parts(study, book),
-        show_look_alikes(study, book),
-        *show_galleries(book),
+        *pictures,
     ]
     source = study.dataset.source_format
     return Page(
@@ -49,6 +50,12 @@ def build_page(
             " in the folder figures."
         ),
     )
+
+
+def show_pictures(study: Study) -> list[Section]:
+    """The sections that consist of pictures: look-alikes, examples, extremes, suspects."""
+    book = PictureBook(study)
+    return [show_look_alikes(study, book), *show_galleries(book)]
 
 
 def _list_facts(study: Study) -> Iterator[Fact]:

@@ -8,6 +8,7 @@ are left alone.
 import json
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from stripsight.data.analysis.figures import (
     draw_places,
 )
 from stripsight.data.analysis.finding import Finding
-from stripsight.data.analysis.page import build_page
+from stripsight.data.analysis.page import build_page, show_pictures
 from stripsight.data.analysis.study import Study
 from stripsight.reporting.folder import check_report_folder
 from stripsight.reporting.page import render_page
@@ -67,10 +68,13 @@ def write_report(
         ("places", draw_places),
         ("measures", draw_measures),
     )
-    for done, (name, draw) in enumerate(makers, start=1):
-        plots[name] = list(draw(study))
-        report_progress(done, steps)
-    page = render_page(build_page(study, findings, plots, version=version))
+    # Pillow's work needs no interpreter's lock, so it goes beside the plots.
+    with ThreadPoolExecutor(1) as pool:
+        pictures = pool.submit(show_pictures, study)
+        for done, (name, draw) in enumerate(makers, start=1):
+            plots[name] = list(draw(study))
+            report_progress(done, steps)
+        page = render_page(build_page(study, findings, plots, pictures.result(), version=version))
     report_progress(5, steps)
     _write(folder, page, collect_numbers(study, findings, version=version), plots)
     report_progress(steps, steps)
