@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -27,6 +28,8 @@ class _Writer(Protocol):
     def add(self, line: str, row: dict[str, Any]) -> None: ...
 
     def close(self) -> None: ...
+
+    def abandon(self) -> None: ...
 
 
 def check_output(path: Path) -> None:
@@ -65,11 +68,15 @@ def write_table(
     tally = Tally(class_names)
     with open_atomically(path) as file:
         writer = _open_writer(path, file, class_names, about)
-        for line in lines:
-            row = json.loads(line)
-            tally.add(row)
-            writer.add(line, row)
-        writer.close()
+        try:
+            for line in lines:
+                row = json.loads(line)
+                tally.add(row)
+                writer.add(line, row)
+            writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
     return tally
 
 
@@ -109,6 +116,9 @@ class _JsonLines:
     def close(self) -> None:
         pass
 
+    def abandon(self) -> None:
+        pass
+
 
 class _Csv:
     def __init__(self, file: BinaryIO, class_names: tuple[str, ...]) -> None:
@@ -127,6 +137,10 @@ class _Csv:
 
     def close(self) -> None:
         self._text.detach()
+
+    def abandon(self) -> None:
+        with suppress(OSError, ValueError):  # detaching flushes
+            self._text.detach()
 
 
 class _Parquet:
@@ -154,6 +168,11 @@ class _Parquet:
         if self._rows:
             self._flush()
         self._writer.close()
+
+    def abandon(self) -> None:
+        with suppress(OSError):
+            self._writer.close()
+        self._writer.is_open = False  # or it would try again when it is collected
 
     def _flush(self) -> None:
         self._writer.write_table(self._table.from_pylist(self._rows, schema=self._schema))

@@ -1,0 +1,109 @@
+"""Pictures of what was found."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from stripsight.decision.calibration import make_identity
+from stripsight.decision.policy import ClassPolicy, Policy
+from stripsight.labels import ClassList
+from stripsight.scoring.engine import Output
+from stripsight.scoring.inputs import Item
+from stripsight.scoring.intake import Refused, Taken
+from stripsight.scoring.judging import Judge
+from stripsight.scoring.overlays import Overlays, draw_overlay, name_overlay
+from stripsight.scoring.pipeline import Scored
+from stripsight.scoring.rows import Origin
+
+CLASSES = ClassList.from_names(["scratch", "spot"])
+POLICY = Policy("review", {}, (ClassPolicy(0.3, 0.7),) * 2)
+JUDGE = Judge(CLASSES.names, make_identity(2), POLICY, Origin("b" * 64, "a", "fp32", "openvino"))
+BAND = 26
+
+
+def score(first: float, second: float, id_: str = "a.jpg") -> Scored:
+    """A grey strip of 64 x 256 whose left fifth is hot for the first class, the right for both."""
+    grey = np.full((64, 256), 90, np.uint8)
+    logits = np.array([[first, second]], np.float32)
+    maps = np.full((1, 2, 2, 8), -6, np.float32)
+    maps[0, 0, :, 0] = maps[0, :, :, -1] = 6
+    taken, output = Taken(grey, grey, None), Output(logits, maps)
+    return Scored(Item(id_, id_), JUDGE.judge(id_, taken, output), taken, output)
+
+
+def find_colored(picture: Image.Image) -> np.ndarray:
+    pixels = np.asarray(picture)[BAND:].astype(int)
+    return (np.ptp(pixels, axis=2) > 30).nonzero()[1]
+
+
+def test_a_called_class_is_drawn_around_its_pieces_and_the_steel_stays() -> None:
+    picture = draw_overlay(score(5, -5), CLASSES, 0.5)
+    assert picture.size == (256, 64 + BAND)
+    columns = find_colored(picture)
+    assert columns.min() < 40
+    assert columns.max() > 220
+    assert not ((columns > 60) & (columns < 200)).any()
+    inside = np.asarray(picture)[BAND + 40 : BAND + 60, 4:12]
+    assert (inside == 90).all()
+
+
+def test_what_is_clean_is_not_drawn() -> None:
+    assert find_colored(draw_overlay(score(-5, -5), CLASSES, 0.5)).size == 0
+    only_right = find_colored(draw_overlay(score(-5, 5), CLASSES, 0.5))
+    assert only_right.min() > 200
+
+
+def test_review_is_dashed() -> None:
+    drawn = [find_colored(draw_overlay(score(logit, -5), CLASSES, 0.5)) for logit in (5, 0)]
+    assert 0 < drawn[1].size < drawn[0].size
+
+
+def test_colours_differ_in_grey_print_and_from_their_rim() -> None:
+    picture = np.asarray(draw_overlay(score(5, -5), CLASSES, 0.5).convert("L"))[BAND:]
+    line, rim = picture[picture > 120], picture[picture < 40]
+    assert line.size > 0
+    assert rim.size > 0
+
+
+def test_only_what_is_not_clean_gets_a_picture_unless_all_do(tmp_path: Path) -> None:
+    refused = Scored(Item("c.jpg", "c"), JUDGE.refuse("c.jpg", Refused("the file is empty")))
+    for everything, expected in ((False, {"a.jpg"}), (True, {"a.jpg", "b.jpg"})):
+        folder = tmp_path / str(everything)
+        overlays = Overlays(folder, CLASSES, 0.5, everything)
+        for one in (score(5, -5), score(-5, -5, "b.jpg"), refused):
+            overlays.save(one)
+        names = {path.name.removesuffix(".overlay.jpg") for path in folder.iterdir()}
+        assert names == expected
+    with Image.open(tmp_path / "True" / "a.jpg.overlay.jpg") as picture:
+        assert picture.size == (256, 64 + BAND)
+
+
+@pytest.mark.parametrize(
+    ("id_", "name"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("deep/a.jpg", "deep/a.jpg"),
+        ("coil.zip!a.jpg", "coil.zip!a.jpg"),
+        ("/mnt/a.jpg", "_root/mnt/a.jpg"),
+    ],
+)
+def test_a_plain_id_is_the_path(id_: str, name: str) -> None:
+    assert name_overlay(id_) == f"{name}.overlay.jpg"
+
+
+_PARTS = st.sampled_from(["", ".", "..", "a", "a.jpg", "_up", "_root", "x" * 300, "ä" * 150, "b"])
+
+
+@given(st.lists(_PARTS, min_size=1, max_size=4), st.lists(_PARTS, min_size=1, max_size=4))
+def test_every_id_has_a_path_of_its_own_inside_the_folder(one: list[str], other: list[str]) -> None:
+    first, second = "/".join(one), "/".join(other)
+    path = name_overlay(first)
+    parts = path.split("/")
+    assert not path.startswith("/")
+    assert not {"", ".", ".."} & set(parts)
+    assert all(len(part.encode()) <= 255 for part in parts)
+    assert first == second or path != name_overlay(second)
