@@ -13,7 +13,7 @@ import numpy as np
 
 from stripsight.bundle.folder import Bundle
 from stripsight.imaging import decode_grey, resize_grey
-from stripsight.scoring.contender import Opponent, open_engine
+from stripsight.scoring.contender import Opponent, enter_engine, open_engine
 from stripsight.scoring.engine import EngineInfo, EngineSettings, UInt8Images, load_engine
 from stripsight.scoring.latency import Latency, Ratio, compare_latencies, measure_latencies
 from stripsight.scoring.steadiness import Steadiness, SteadinessProbe
@@ -107,8 +107,9 @@ def run_benchmark(
     threads, _ = settle_threads(settings[0].threads, settings[0].streams)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     singles = [replace(each, streams=1, batch=1) for each in settings]
-    info = load_engine(bundle, singles[0]).info
-    ours = [open_engine(bundle, each) for each in singles]
+    first = load_engine(bundle, singles[0])
+    info = first.info
+    ours = [enter_engine(first), *(open_engine(bundle, each) for each in singles[1:])]
     with SteadinessProbe(count_cores()) as probe:
         latencies = measure_latencies(
             [*ours, *(opponent.open(1) for opponent in opponents)],

@@ -107,10 +107,6 @@ def list_notes(benchmark: Benchmark) -> list[str]:
             else " (nothing else to try)"
         )
     ]
-    if benchmark.engine.fallback_from:
-        notes.append(
-            f"{benchmark.engine.fallback_from} cannot run here: {benchmark.engine.variant} ran"
-        )
     if len(first.seconds) < 100:
         notes.append(
             f"p99 of {len(first.seconds)} requests is little more than the slowest: --seconds"

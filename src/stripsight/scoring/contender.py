@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stripsight.bundle.folder import Bundle
-from stripsight.scoring.engine import EngineSettings, UInt8Images, load_engine
+from stripsight.scoring.engine import Engine, EngineSettings, UInt8Images, load_engine
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,11 @@ def open_engine(bundle: Bundle, settings: EngineSettings) -> Contender:
         BundleError: see `load_engine`.
         EngineError: likewise.
     """
-    engine = load_engine(bundle, settings)
+    return enter_engine(load_engine(bundle, settings))
+
+
+def enter_engine(engine: Engine) -> Contender:
+    """An engine that is ready."""
 
     def predict_each(batches: Iterable[Any]) -> Iterator[object]:
         return engine.predict_each((None, batch) for batch in batches)
