@@ -50,7 +50,8 @@ def test_images_that_are_gone_are_counted(
         (root / "source" / name).unlink()
     words = [*tiny_overrides, f"data.root={root}", "training.num_epochs=1"]
     assert run_command(["train", *words, "--run", str(tmp_path / "a")]) == 1
-    assert "not on disk" in capsys.readouterr().err
+    assert "not on disk" in (error := capsys.readouterr().err)
+    assert "of a run already trained, in its config.yaml" in error
     assert run_command(["train", *words, "data.missing=skip", "--run", str(tmp_path / "b")]) == 0
     skipped = json.loads((tmp_path / "b" / "provenance.json").read_text())["data_set"]
     assert sum(skipped["images_skipped"].values()) == 2

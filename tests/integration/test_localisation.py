@@ -99,7 +99,7 @@ def test_labels_without_places_are_refused(
     assert not run.exists()
 
 
-@pytest.mark.parametrize("value", ["-1", "inf", "nan", "much"])
+@pytest.mark.parametrize("value", ["-1", "100.1", "inf", "nan", "much"])
 def test_a_weight_that_is_none_is_refused(
     tiny_overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], value: str
 ) -> None:

@@ -109,3 +109,26 @@ def test_what_killed_commands_left_is_removed(run: Path, words: list[str]) -> No
     assert run_command([words[0], str(run), *words[1:]]) == 0
     assert not any(path.exists() for path in left)
     assert all(path.exists() for path in [*others, below, folder])
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["decide", "--policy", "max_f1"]])
+def test_a_run_that_cannot_be_written_is_said_with_what_to_do(
+    run: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    opened = os.open
+
+    def refuse(path: object, *rest: object, **options: object) -> int:
+        if Path(str(path)).name == LOCK_NAME:
+            raise PermissionError(13, "Permission denied", path)
+        return opened(path, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert run_command([command[0], str(run), *command[1:]]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error == (
+        f"stripsight: {run} cannot be written (Permission denied), and {command[0]} puts its"
+        " results there: make it writable, or give a copy of the run"
+    )

@@ -207,4 +207,8 @@ def test_a_run_is_judged_from_any_folder_and_says_what_a_limit_left_out(
     assert ": 6 of 42 train, 6 of 9 validation, 6 of 9 test\n" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
     assert run_command(["evaluate", "run"]) == 0
-    assert "note: only 6 of the 9 test images" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "note: only 6 of the 9 test images: `data.limit` is 6 in config.yaml: set it to null, and"
+        " evaluate again"
+    ) in said

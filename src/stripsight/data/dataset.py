@@ -270,7 +270,8 @@ def _check_files(image_root: Path, files: list[str], missing: str) -> list[int]:
         first = min(set(range(len(files))) - set(present))
         raise DataError(
             f"{absent} of {len(files)} images are not on disk, the first is"
-            f" {image_root / files[first]}: put them there or leave them out (data.missing=skip)"
+            f" {image_root / files[first]}: put them there or leave them out (data.missing=skip; of"
+            " a run already trained, in its config.yaml)"
         )
     return present
 

@@ -228,7 +228,16 @@ def _notes(opened: OpenedRun, part: str, images: int) -> tuple[str, ...]:
         )
     whole = len(opened.data.split.ids(part))
     if images < whole:
-        notes.append(f"only {images:,} of the {whole:,} {part} images: data.limit or missing files")
+        limit = opened.config.data.limit
+        reason = (
+            f"`data.limit` is {limit:,} in config.yaml: set it to null"
+            if limit is not None
+            else f"{whole - images:,} are not on disk (data.missing=skip): put them back under"
+            f" {opened.data.prepared.image_root}"
+        )
+        notes.append(
+            f"only {images:,} of the {whole:,} {part} images: {reason}, and evaluate again"
+        )
     return tuple(notes)
 
 

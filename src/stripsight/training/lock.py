@@ -25,11 +25,18 @@ def lock_run(run: Path, command: str) -> Iterator[None]:
     The kernel lets go when the process dies. What killed commands left half-written is removed.
 
     Raises:
-        TrainingError: another command holds it; the message says which.
-        OSError: the folder is read-only.
+        TrainingError: another command holds it, the message says which; or nothing can be written
+            there.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(run / LOCK_NAME, flags, 0o666), "r+", errors="replace") as file:
+    try:
+        descriptor = os.open(run / LOCK_NAME, flags, 0o666)
+    except OSError as error:
+        raise TrainingError(
+            f"{run} cannot be written ({error.strerror}), and {command} puts its results there:"
+            " make it writable, or give a copy of the run"
+        ) from error
+    with os.fdopen(descriptor, "r+", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
