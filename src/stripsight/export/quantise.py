@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.errors import EngineError, ModelError
+from stripsight.export.graph import save_graph
 from stripsight.scoring.openvino_module import import_openvino
 
 SEED = 0
@@ -65,6 +66,7 @@ def quantise(
         EngineError: OpenVINO or NNCF is not installed.
         ModelError: NNCF cannot quantise the network.
         ImageError: an image cannot be decoded.
+        OSError: it cannot be written.
     """
     openvino = import_openvino()
     try:
@@ -93,10 +95,10 @@ def quantise(
                 subset_size=len(rows),
                 ignored_scope=ignored,
             )
-        openvino.save_model(quantised, path, compress_to_fp16=False)
     except (RuntimeError, nncf.ValidationError, nncf.InternalError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"NNCF cannot quantise the network: {reason}") from error
+    save_graph(quantised, path)
 
 
 def _find_ends(model: Any) -> list[str]:

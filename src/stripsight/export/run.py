@@ -21,7 +21,13 @@ from stripsight.bundle.validation import Validation, write_validation
 from stripsight.errors import EngineError, EvaluationError, UsageError
 from stripsight.export.destination import check_destination, fill_folder
 from stripsight.export.golden import TOLERANCE, choose_golden, write_golden
-from stripsight.export.graph import OPSET, ExportedNetwork, convert_to_openvino, write_onnx
+from stripsight.export.graph import (
+    OPSET,
+    ExportedNetwork,
+    convert_to_openvino,
+    prepare_network,
+    write_onnx,
+)
 from stripsight.export.measure import predict_images, time_variants
 from stripsight.export.members import CARD, Members, open_members
 from stripsight.export.quantise import (
@@ -149,7 +155,8 @@ class _Export:
 
     def _write_graph(self) -> None:
         self.report("writing the graph", 0, 2)
-        network = ExportedNetwork([run.network for run in self.members.opened])
+        networks = [prepare_network(run.network) for run in self.members.opened]
+        network = ExportedNetwork(networks)
         write_onnx(network, self.place / ONNX_FILE, self.data.image_size)
         self.report("writing the graph", 1, 2)
         convert_to_openvino(self.place / ONNX_FILE, self.place / "fp32.xml")
@@ -246,7 +253,11 @@ class _Export:
         )
 
     def _describe_export(self) -> dict[str, Any]:
-        return {"opset": OPSET, "calibration": self.calibration, "skipped": self.skipped}
+        return {
+            "opset": OPSET,
+            "calibration": self.calibration,
+            "skipped": self.skipped,
+        }
 
     def _seal(self) -> dict[str, Any]:
         files = [path for path in sorted(self.place.rglob("*")) if path.is_file()]

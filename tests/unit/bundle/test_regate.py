@@ -10,6 +10,7 @@ import pytest
 from stripsight.bundle.folder import Bundle, open_bundle, seal_file
 from stripsight.bundle.gate import regate
 from stripsight.bundle.validation import FILE, Validation, read_validation, write_validation
+from stripsight.decision.calibration import make_identity
 from stripsight.decision.policy import ClassPolicy
 from stripsight.errors import BundleError
 
@@ -55,7 +56,7 @@ def test_what_was_written_is_read(bundle: Bundle) -> None:
 
 @pytest.mark.parametrize(("threshold", "chosen"), [(0.5, "int8"), (0.72, "bf16"), (0.8, "int8")])
 def test_the_choice_follows_the_thresholds(bundle: Bundle, threshold: float, chosen: str) -> None:
-    decisions = bundle.manifest.decisions
+    decisions = replace(bundle.manifest.decisions, calibration=make_identity(C))
     policy = replace(decisions.policy, classes=(ClassPolicy.at(threshold),) * C)
     manifest = regate(bundle, replace(decisions, policy=policy))
     assert manifest.chosen == chosen

@@ -1,0 +1,75 @@
+"""A KServe `InferenceService` for a model repository of Triton, as a YAML manifest.
+
+KServe copies what lies at `storageUri` and starts Triton on it; the repository of `triton.py` must
+be put there. Written by hand, for the line has no YAML library; every string is JSON's, which YAML
+takes.
+
+Source: KServe's API reference, serving.kserve.io/v1beta1.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from stripsight.atomic import write_atomically
+from stripsight.bundle.folder import Bundle
+from stripsight.errors import BundleError
+from stripsight.export.triton import make_model_name
+
+STORAGE = "pvc://models"
+"""Where a repository is looked for unless said otherwise: a volume claim called `models`."""
+
+_SCHEMES = ("pvc", "s3", "gs", "hdfs", "webhdfs", "https", "http", "oci", "abfs")
+
+
+def write_kserve_manifest(bundle: Bundle, file: Path, storage_uri: str = STORAGE) -> None:
+    """Write the manifest in one step.
+
+    Args:
+        bundle: opened; its name and id go into the manifest.
+        file: such as `service.yaml`; replaced where it is there.
+        storage_uri: of the model repository, as the cluster reaches it.
+
+    Raises:
+        BundleError: a storage URI that is none.
+        OSError: it cannot be written.
+    """
+    write_atomically(file, build_kserve_manifest(bundle, storage_uri).encode())
+
+
+def build_kserve_manifest(bundle: Bundle, storage_uri: str = STORAGE) -> str:
+    """The manifest as text.
+
+    Raises:
+        BundleError: a storage URI that is none.
+    """
+    scheme = storage_uri.partition("://")[0]
+    if scheme not in _SCHEMES or re.search(r"\s", storage_uri) or not storage_uri.isprintable():
+        raise BundleError(
+            f"{storage_uri!r} is no storage URI: {STORAGE}, s3://bucket/models, or the like"
+        )
+    name = make_model_name(bundle.manifest.name)
+    # A Kubernetes name begins with a letter.
+    name = name if name[0].isalpha() else f"m-{name}"[:63].rstrip("-")
+    return f"""\
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata:
+  name: {json.dumps(name)}
+  annotations:
+    stripsight/bundle-id: {json.dumps(bundle.manifest.bundle_id)}
+spec:
+  predictor:
+    model:
+      modelFormat:
+        name: triton
+      runtime: kserve-tritonserver
+      protocolVersion: v2
+      storageUri: {json.dumps(storage_uri)}
+      resources:
+        requests:
+          cpu: "2"
+          memory: 2Gi
+        limits:
+          memory: 4Gi
+"""

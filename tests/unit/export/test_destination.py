@@ -1,0 +1,94 @@
+"""What may be replaced, and what is left when it goes wrong."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stripsight.atomic import name_temporary
+from stripsight.bundle.folder import open_bundle
+from stripsight.errors import BundleError
+from stripsight.export.destination import check_destination, fill_folder
+
+MakeBundle = Callable[..., Path]
+
+
+def test_a_new_and_an_empty_folder_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("deep/new", "empty"):
+        folder = tmp_path / name
+        check_destination(folder, force=False)
+        with fill_folder(folder) as place:
+            (place / "file").write_text("x")
+            assert not (folder / "file").exists()
+        assert [path.name for path in folder.iterdir()] == ["file"]
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_what_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"x")
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    (tmp_path / "nearly").mkdir()
+    (tmp_path / "nearly" / "manifest.json").write_text("{}")
+    for name in ("photos", "file", "link", "nearly"):
+        with pytest.raises(BundleError, match=r"name a new folder|manifest"):
+            check_destination(tmp_path / name, force=True)
+
+
+def test_a_bundle_is_replaced_only_by_force_and_at_the_end(
+    make_bundle: MakeBundle, tmp_path: Path
+) -> None:
+    folder = make_bundle(tmp_path / "bundle")
+    with pytest.raises(BundleError, match="--force replaces it"):
+        check_destination(folder, force=False)
+    check_destination(folder, force=True)
+    with fill_folder(folder) as place:
+        (place / "new").write_text("x")
+        open_bundle(folder)
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_files_that_are_not_the_bundles_save_it(make_bundle: MakeBundle, tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle")
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match=r"notes\.txt is no part of the bundle"):
+        check_destination(folder, force=True)
+    with pytest.raises(BundleError, match="no part of the bundle"), fill_folder(folder) as place:
+        (place / "new").write_text("x")
+    open_bundle(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_an_error_leaves_the_old_and_nothing_else(make_bundle: MakeBundle, tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle")
+
+    def fail() -> None:
+        with fill_folder(folder) as place:
+            (place / "new").write_text("x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    open_bundle(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_leftovers_of_the_dead_are_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    done = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    dead = name_temporary(folder, f".{done.stdout.decode().strip()}")
+    alive = name_temporary(folder, ".1")
+    for path in (dead, alive):
+        path.mkdir()
+        (path / "fp32.xml").write_text("x")
+    with fill_folder(folder):
+        pass
+    assert not dead.exists()
+    assert alive.exists()
