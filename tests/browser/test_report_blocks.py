@@ -74,8 +74,8 @@ def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         Table(
             "Wide",
-            [Column("class"), *(Column(f"figure {n}", True) for n in range(9))],
-            [(LONG, *(["1.000 (0.900 to 1.000)"] * 9))] * 4,
+            [Column("class"), Column("words"), *(Column(f"figure {n}", True) for n in range(9))],
+            [(LONG, "images with an overkill", *(["1.000 (0.900 to 1.000)"] * 9))] * 4,
         ),
     ]
     path = tmp_path_factory.mktemp("long") / "report.html"
@@ -138,6 +138,15 @@ def test_the_sentence_is_read_before_its_figures(browser, page):
 def test_no_table_is_wider_than_the_page(browser, long_page, width):
     browser.open(long_page.as_uri(), width=width)
     assert browser.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [390, 760, 1440])
+def test_words_in_a_table_do_not_stand_a_letter_a_line(browser, long_page, width):
+    browser.open(long_page.as_uri(), width=width)
+    words = list_boxes(browser, ".table tbody td:not(.numeric)")
+    assert len(words) == 4
+    assert (words[:, 2] >= 90).all()
+    assert (words[:, 3] < 400).all()
 
 
 def test_what_is_wide_scrolls_in_its_own_box(browser, long_page):
