@@ -150,14 +150,9 @@ class Gallery:
     kind: ClassVar[str] = "gallery"
 
     @property
-    def first(self) -> Sequence[GalleryItem]:
-        """The items that always show."""
-        return self.items[: _count_first(self.items, _FIRST_OF_SHAPE[self.shape])]
-
-    @property
-    def rest(self) -> Sequence[GalleryItem]:
-        """Those that are folded."""
-        return self.items[len(self.first) :]
+    def shown(self) -> int:
+        """How many items always show."""
+        return _count_shown(self.items, _FIRST_OF_SHAPE[self.shape])
 
 
 @dataclass(frozen=True)
@@ -193,14 +188,9 @@ class Strips:
     kind: ClassVar[str] = "strips"
 
     @property
-    def first(self) -> Sequence[StripRow]:
-        """The rows that always show."""
-        return self.rows[: _count_first(self.rows, _FIRST_ROWS)]
-
-    @property
-    def rest(self) -> Sequence[StripRow]:
-        """Those that are folded."""
-        return self.rows[len(self.first) :]
+    def shown(self) -> int:
+        """How many rows always show."""
+        return _count_shown(self.rows, _FIRST_ROWS)
 
 
 @dataclass(frozen=True)
@@ -283,7 +273,7 @@ class Page:
     language: str = field(default="en")
 
 
-def _count_first(items: Sequence[object], few: int) -> int:
+def _count_shown(items: Sequence[object], few: int) -> int:
     """How many show: to fold a single one would hide more than it saves."""
     return few if len(items) > few + 1 else len(items)
 
