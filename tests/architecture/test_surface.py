@@ -50,6 +50,7 @@ COMMANDS = [
     "bench",
     "bundle set-policy",
     "bundle show",
+    "bundle triton",
     "bundle verify",
     "compare",
     "data analyze",

@@ -1,6 +1,7 @@
 """`stripsight bundle ...`: look at a bundle, check it, change its thresholds."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,11 @@ app = typer.Typer(help="Look at a bundle, check it, change its thresholds.", no_
 
 _Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Made by `stripsight export`.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="The same as JSON.")]
+
+
+class _Backend(StrEnum):
+    onnxruntime = "onnxruntime"
+    openvino = "openvino"
 
 
 @app.callback()
@@ -192,3 +198,45 @@ def parse_thresholds(
                 raise UsageError(f"thresholds of {name!r} are given twice")
             policies[name] = policy
     return policies
+
+
+@app.command()
+def triton(
+    bundle: _Bundle,
+    repository: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Triton's model repository; made if missing.")
+    ],
+    backend: Annotated[
+        _Backend,
+        typer.Option(help="onnxruntime: fp32, on GPUs too; openvino: the chosen variant, on CPUs."),
+    ] = _Backend.onnxruntime,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Of the model; the bundle's if not given.", show_default=False),
+    ] = None,
+    kserve: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write an InferenceService for it, too.", show_default=False
+        ),
+    ] = None,
+    storage: Annotated[
+        str, typer.Option(metavar="URI", help="Where KServe will find the repository.")
+    ] = "pvc://models",
+) -> None:
+    """Add a bundle to a model repository of NVIDIA's Triton Inference Server.
+
+    Triton answers with logits; calibration and thresholds stand in the manifest that goes along.
+    """
+    from stripsight.bundle.folder import open_bundle
+    from stripsight.export.kserve import build_kserve_manifest, write_kserve_manifest
+    from stripsight.export.triton import write_triton_repository
+
+    opened = open_bundle(bundle)
+    build_kserve_manifest(opened, storage)  # a wrong --storage before anything is written
+    model = write_triton_repository(opened, repository, backend=backend.value, name=name)
+    typer.echo(f"{model.variant} for Triton's {model.backend} backend: {model.folder}")
+    if kserve is not None:
+        write_kserve_manifest(opened, kserve, storage)
+        typer.echo(f"KServe: put {repository} at {storage}, then kubectl apply -f {kserve}")
+    typer.echo("clients get logits: docs/onnx.md turns them into verdicts by manifest.json")

@@ -182,7 +182,7 @@ def _describe_policy(policy: "Policy") -> str:
 def _echo_origin(key: str, value: Any, depth: int) -> None:
     """Plain JSON of any form, a line for each value, long ones cut."""
     indent = "  " * depth
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         typer.echo(f"{indent}{_print_safely(key)}")
         for inner, entry in value.items():
             _echo_origin(str(inner), entry, depth + 1)
@@ -190,7 +190,13 @@ def _echo_origin(key: str, value: Any, depth: int) -> None:
         for number, entry in enumerate(value, start=1):
             _echo_origin(f"{key} {number}", entry, depth)
     else:
-        text = value if isinstance(value, str) else json.dumps(value)
+        text = (
+            value
+            if isinstance(value, str)
+            else json.dumps(value)
+            if value not in ({}, [], None)
+            else "none"
+        )
         short = text if len(text) <= _LONGEST_ORIGIN else f"{text[:_LONGEST_ORIGIN]} ..."
         typer.echo(f"{indent}{_print_safely(key)}: {_print_safely(short)}")
 

@@ -27,6 +27,22 @@ def export(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a bundle that stands there, at the end.")
     ] = False,
+    triton: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Add the bundle to this model repository of Triton, too.",
+            show_default=False,
+        ),
+    ] = None,
+    kserve: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write an InferenceService for the repository, too.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
     """Pack a run for the line: graph, thresholds, golden images, and what each precision costs.
@@ -42,13 +58,19 @@ def export(
     if not runs:
         raise UsageError("give a run, or several as an ensemble, and last the bundle's folder")
     say_loading()
+    from stripsight.export.kserve import write_kserve_manifest
     from stripsight.export.run import ExportSettings, export_runs
     from stripsight.export.table import list_notes, tabulate_variants, to_json
+    from stripsight.export.triton import write_triton_repository
 
     words = tuple(word.strip() for word in variants.split(",") if word.strip())
     settings = ExportSettings(words, calibration_images, name, force)
     with Stages() as stages:
         bundle = export_runs(runs, folder, settings, report_progress=stages.report)
+    if triton is not None:
+        write_triton_repository(bundle, triton)
+    if kserve is not None:
+        write_kserve_manifest(bundle, kserve)
     manifest = bundle.manifest
     if as_json:
         print_json(to_json(manifest))
@@ -59,5 +81,8 @@ def export(
         typer.echo(f"note: {note}")
     typer.echo(f"bundle {manifest.bundle_id}")
     typer.echo(f"written to {folder}")
+    for path in (triton, kserve):
+        if path is not None:
+            typer.echo(f"written to {path}")
     typer.echo(f"next: stripsight bundle verify {folder}")
     typer.echo(f"      stripsight score {folder} IMAGES --out scores.parquet")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stripsight.atomic import write_atomically
 from stripsight.bundle.folder import Bundle
-from stripsight.errors import BundleError
+from stripsight.errors import UsageError
 from stripsight.export.triton import make_model_name
 
 STORAGE = "pvc://models"
@@ -31,7 +31,7 @@ def write_kserve_manifest(bundle: Bundle, file: Path, storage_uri: str = STORAGE
         storage_uri: of the model repository, as the cluster reaches it.
 
     Raises:
-        BundleError: a storage URI that is none.
+        UsageError: a storage URI that is none.
         OSError: it cannot be written.
     """
     write_atomically(file, build_kserve_manifest(bundle, storage_uri).encode())
@@ -41,11 +41,11 @@ def build_kserve_manifest(bundle: Bundle, storage_uri: str = STORAGE) -> str:
     """The manifest as text.
 
     Raises:
-        BundleError: a storage URI that is none.
+        UsageError: a storage URI that is none.
     """
     scheme = storage_uri.partition("://")[0]
     if scheme not in _SCHEMES or re.search(r"\s", storage_uri) or not storage_uri.isprintable():
-        raise BundleError(
+        raise UsageError(
             f"{storage_uri!r} is no storage URI: {STORAGE}, s3://bucket/models, or the like"
         )
     name = make_model_name(bundle.manifest.name)

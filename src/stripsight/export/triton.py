@@ -21,7 +21,7 @@ from typing import Literal
 from stripsight.atomic import name_temporary, write_atomically
 from stripsight.bundle.folder import Bundle
 from stripsight.bundle.manifest import FILE_NAME, Variant
-from stripsight.errors import BundleError
+from stripsight.errors import BundleError, UsageError
 from stripsight.scoring.onnx_backend import ONNX_FILE
 from stripsight.scoring.self_contained import check_self_contained
 
@@ -66,11 +66,12 @@ def write_triton_repository(
 
     Raises:
         BundleError: a model of that name stands there, or the bundle has no variant for it.
+        UsageError: a name that Triton does not take.
         OSError: it cannot be written.
     """
     model = name or make_model_name(bundle.manifest.name)
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", model) is None:
-        raise BundleError(f"{model!r} is no name of a model: letters, digits, _ . and - only")
+        raise UsageError(f"{model!r} is no name of a model: letters, digits, _ . and - only")
     target = folder / model
     if target.exists():
         raise BundleError(f"{target} exists: name another model or repository")
