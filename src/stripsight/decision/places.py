@@ -5,6 +5,7 @@ box is a rectangle around what is hot; it is no verdict, which follows from the 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,8 @@ def upsample_map(class_map: npt.NDArray[np.floating], size: tuple[int, int]) -> 
     height, width = class_map.shape[-2:]
     down, across = _weigh_places(height, size[0]), _weigh_places(width, size[1])
     with np.errstate(invalid="ignore"):  # infinity times a weight of 0
-        return np.asarray(down @ class_map.astype(np.float32, copy=False) @ across.T)
+        # Across first: a fifth of the work on a wide strip.
+        return np.asarray(down @ (class_map.astype(np.float32, copy=False) @ across.T))
 
 
 def compute_heatmap(class_map: npt.NDArray[np.floating], size: tuple[int, int]) -> FloatMap:
@@ -105,8 +107,9 @@ def find_boxes(heatmap: npt.NDArray[np.floating], level: float) -> tuple[Box, ..
     return tuple(sorted((Box(*box) for box in boxes), key=lambda box: -box.score))
 
 
+@lru_cache(maxsize=16)
 def _weigh_places(places: int, pixels: int) -> FloatMap:
-    """Weight of each place for each pixel along one axis, float32 `[pixels, places]`."""
+    """Weight of each place for each pixel along one axis, float32 `[pixels, places]`, read-only."""
     position = np.maximum((np.arange(pixels) + 0.5) * (places / pixels) - 0.5, 0)
     before = np.minimum(position.astype(np.int64), places - 1)
     after = np.minimum(before + 1, places - 1)
@@ -114,7 +117,9 @@ def _weigh_places(places: int, pixels: int) -> FloatMap:
     weights = np.zeros((pixels, places))
     np.add.at(weights, (np.arange(pixels), before), 1 - share)
     np.add.at(weights, (np.arange(pixels), after), share)
-    return weights.astype(np.float32)
+    rounded = weights.astype(np.float32)
+    rounded.flags.writeable = False
+    return rounded
 
 
 _Integers = npt.NDArray[np.int64]
@@ -122,10 +127,13 @@ _Integers = npt.NDArray[np.int64]
 
 def _find_runs(hot: npt.NDArray[np.bool_]) -> tuple[_Integers, _Integers, _Integers]:
     """Row, first column and one after the last of each horizontal run, ascending; `[R]` each."""
-    step = np.diff(np.pad(hot.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-    row, first = np.nonzero(step == 1)
-    last = np.nonzero(step == -1)[1]
-    return row, first, last
+    height, width = hot.shape
+    # One line of all rows, each closed by a pixel that is not hot: edges come in pairs.
+    line = np.zeros(1 + height * (width + 1), dtype=bool)
+    line[1:].reshape(height, width + 1)[:, :width] = hot
+    edges = np.flatnonzero(line[1:] != line[:-1])
+    row, first = np.divmod(edges[::2], width + 1)
+    return row, first, edges[1::2] - row * (width + 1)
 
 
 def _join_runs(row: _Integers, first: _Integers, last: _Integers, width: int) -> _Integers:
