@@ -74,10 +74,10 @@ def score_inputs(
                         overlays.save(one)
                     keep(one)
                     report(done, total)
-        seconds = time.monotonic() - begun
         names, info = scorer.judge.names, scorer.engine.info
         about = {**identity, "classes": list(names), "runs": asdict(info)}
         tally = write_table(out, journal.read_lines(), names, about)
+        seconds = time.monotonic() - begun
         journal.finish()
     return ScoreSummary(
         str(out), info, scorer.golden, scorer.identity, tally, before, round(seconds, 3)

@@ -63,7 +63,7 @@ class ScoreSummary:
         identity: what the rows depend on.
         tally: over all rows of the table; of a watch, over its own.
         scored_before: rows that an earlier, broken-off scoring had left.
-        seconds: from the first image to the last, of this one.
+        seconds: from the first image to the written table; of this one alone.
     """
 
     out: str

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -19,7 +20,8 @@ from stripsight.scoring.summary import Tally
 from stripsight.scoring.watch_state import name_state
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
-_ROWS_IN_MEMORY = 2048
+_ROWS_OF_A_BATCH = 256  # as Python objects, which take twenty times the memory
+_ROWS_OF_A_GROUP = 8192
 # A spreadsheet takes such a cell for a formula; a tab or a line's end hides one from the eye.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -150,23 +152,24 @@ class _Parquet:
         import pyarrow.parquet as pq
 
         self._class_names = class_names
+        self._arrow = pa
         self._rows: list[dict[str, Any]] = []
-        self._table = pa.Table
+        self._batches: list[Any] = []
         self._schema = _build_schema(class_names, about)
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
 
     def add(self, line: str, row: dict[str, Any]) -> None:
-        from datetime import datetime
-
         flat = _flatten(row, self._class_names)
         flat["scored_at"] = datetime.fromisoformat(flat["scored_at"])
         self._rows.append(flat)
-        if len(self._rows) == _ROWS_IN_MEMORY:
-            self._flush()
+        if len(self._rows) == _ROWS_OF_A_BATCH:
+            self._pack()
+        if len(self._batches) * _ROWS_OF_A_BATCH >= _ROWS_OF_A_GROUP:
+            self._write_group()
 
     def close(self) -> None:
-        if self._rows:
-            self._flush()
+        self._pack()
+        self._write_group()
         self._writer.close()
 
     def abandon(self) -> None:
@@ -174,9 +177,17 @@ class _Parquet:
             self._writer.close()
         self._writer.is_open = False  # or it would try again when it is collected
 
-    def _flush(self) -> None:
-        self._writer.write_table(self._table.from_pylist(self._rows, schema=self._schema))
-        self._rows.clear()
+    def _pack(self) -> None:
+        if self._rows:
+            batch = self._arrow.RecordBatch.from_pylist(self._rows, schema=self._schema)
+            self._batches.append(batch)
+            self._rows.clear()
+
+    def _write_group(self) -> None:
+        if self._batches:
+            table = self._arrow.Table.from_batches(self._batches, schema=self._schema)
+            self._writer.write_table(table, row_group_size=_ROWS_OF_A_GROUP)
+            self._batches.clear()
 
 
 def _build_schema(class_names: tuple[str, ...], about: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +99,13 @@ def test_numbers_below_zero_stay_numbers(tmp_path: Path) -> None:
 def test_every_row_is_there_however_many_go_into_a_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "_ROWS_IN_MEMORY", 4)
+    monkeypatch.setattr(tables, "_ROWS_OF_A_BATCH", 2)
+    monkeypatch.setattr(tables, "_ROWS_OF_A_GROUP", 4)
     for number in (1, 3, 4, 5, 9):
-        path = write(tmp_path / "a.parquet", *[SCORED] * number)
-        assert pq.read_metadata(path).num_rows == number
+        rows = [replace(SCORED, id=str(n)) for n in range(number)]
+        path = write(tmp_path / "a.parquet", *rows)
+        assert pq.read_table(path)["id"].to_pylist() == [row.id for row in rows]
+        assert pq.read_metadata(path).num_row_groups == -(-number // 4)
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
