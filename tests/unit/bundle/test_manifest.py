@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,14 +159,15 @@ def test_what_is_no_manifest_is_refused_in_one_line(data: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("depth", [50, 200, 900, 990, 2_000, 100_000])
-def test_deep_json_never_ends_in_a_crash(manifest: Manifest, depth: int) -> None:
-    # Reading and hashing have different limits; what passes one must not fall over in the other.
+@pytest.mark.parametrize("depths", [(50, 200, 100_000), range(850, 1000)], ids=["any", "edge"])
+def test_deep_json_never_ends_in_a_crash(manifest: Manifest, depths: Iterable[int]) -> None:
+    """Reading and hashing do not give up at the same depth: between them one works alone."""
     start = manifest.to_bytes().rstrip().removesuffix(b"}").rstrip()
-    deep = b"[" * depth + b"]" * depth
-    data = start.replace(b'"runs": []', b'"runs": ' + deep, 1) + b"}"
-    with pytest.raises(BundleError):
-        read_manifest(data)
+    for depth in depths:
+        deep = b"[" * depth + b"]" * depth
+        data = start.replace(b'"runs": []', b'"runs": ' + deep, 1) + b"}"
+        with pytest.raises(BundleError):
+            read_manifest(data)
 
 
 def test_a_number_that_overflows_is_refused(manifest: Manifest) -> None:

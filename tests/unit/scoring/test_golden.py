@@ -83,10 +83,11 @@ def test_within_the_tolerance_a_verdict_may_change_and_is_counted(bundle: Bundle
     assert 0 < done.largest_difference < done.tolerance
 
 
+@pytest.mark.parametrize("bias", [float("inf"), float("nan")], ids=str)
 def test_a_score_that_is_no_number_never_passes(
-    make_bundle: Callable[..., Path], tmp_path: Path, bundle: Bundle
+    make_bundle: Callable[..., Path], tmp_path: Path, bundle: Bundle, bias: float
 ) -> None:
-    broken = open_bundle(make_bundle(tmp_path / "bundle", golden=0, bias=float("inf")))
+    broken = open_bundle(make_bundle(tmp_path / "bundle", golden=0, bias=bias))
     expecting = replace(
         broken.manifest,
         golden=(
