@@ -43,16 +43,20 @@ def measure_checker(deviation: npt.NDArray[np.float32]) -> float:
         return 0.0
     contrast = np.log1p(deviation)
     contrast = contrast - _smoothing(height) @ contrast @ _smoothing(width).T
-    spread = float(contrast.std())
+    mean_square = float(np.vdot(contrast, contrast)) / contrast.size
+    spread = max(mean_square - float(contrast.mean()) ** 2, 0.0) ** 0.5
     if spread < 1e-3:
         return 0.0
     contrast = np.clip(contrast, -_CLIP * spread, _CLIP * spread)
     contrast -= contrast.mean()
     products = _correlate(contrast, int(down[-1]), int(across[-1]))
-    mirrored = np.minimum(products[np.ix_(down, across)], products[np.ix_(down, -across)])
+    rows = products[down[0] :]
+    mirrored = np.minimum(
+        rows[:, across[0] : across[-1] + 1], rows[:, -across[-1] : 1 - across[0]][:, ::-1]
+    )
     # Per pair of cells, so that 1 means that every repeat is alike.
     pairs = np.outer(height - down, width - across)
-    energy = float(np.square(contrast).mean())
+    energy = float(products[0, 0]) / contrast.size
     return float(np.clip((mirrored / pairs).max() / energy, 0.0, 1.0))
 
 
@@ -69,14 +73,15 @@ def _smoothing(length: int) -> npt.NDArray[np.float32]:
 def _correlate(
     values: npt.NDArray[np.float32], max_down: int, max_across: int
 ) -> npt.NDArray[np.floating]:
-    """Sums of products of cells by lag, negative lags from the end.
+    """Sums of products of cells by lag `[max_down + 1, w]`, negative lags across from the end.
 
     Right for lags up to the two maxima; padding to these alone keeps the transform small.
     """
     height, width = values.shape
     shape = (_round_up(height + max_down), _round_up(width + max_across))
     spectrum = np.fft.rfft2(values, shape)
-    products: npt.NDArray[np.floating] = np.fft.irfft2(spectrum.real**2 + spectrum.imag**2, shape)
+    columns = np.fft.ifft(spectrum.real**2 + spectrum.imag**2, axis=0)[: max_down + 1]
+    products: npt.NDArray[np.floating] = np.fft.irfft(columns, shape[1], axis=1)
     return products
 
 

@@ -184,6 +184,11 @@ def test_streaks_along_and_across_the_strip_are_no_checker():
     assert measure_steel(make_steel()).checker < 0.1
 
 
+def test_flat_steel_is_no_checker():
+    for level in range(11, 256):
+        assert measure_checker(np.full((32, 200), level / 7, np.float32)) == 0
+
+
 def test_the_autocorrelation_is_that_of_all_pairs():
     deviation = np.random.default_rng(1).uniform(1, 30, (20, 30)).astype(np.float32)
     contrast = np.log1p(deviation)
