@@ -132,7 +132,7 @@ def _draw_foot(benchmark: Benchmark, height: int) -> Iterable[str]:
         16,
         height - 14,
         f"{benchmark.bundle}, {benchmark.size[1]}x{benchmark.size[0]}; {machine.processor},"
-        f" {engine.threads} threads; machine {steady} (spread {steadiness.spread:.2f},"
+        f" threads: {engine.threads}; machine {steady} (spread {steadiness.spread:.2f},"
         f" granted {steadiness.granted:.2f})",
         size=11,
         fill=_OTHERS if steadiness.steady else "#a00000",

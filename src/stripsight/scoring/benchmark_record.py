@@ -63,7 +63,7 @@ def build_tables(benchmark: Benchmark) -> tuple[Any, Any]:
     from rich import box
     from rich.table import Table
 
-    title = f"one image at a time, {benchmark.engine.threads} threads, ms"
+    title = f"one image at a time, threads: {benchmark.engine.threads}, ms"
     latency = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     latency.add_column("")
     for column in ("p50", "p90", "p99", "n", "processor", "times as long (rounds)"):
