@@ -32,8 +32,8 @@ LEAST_SHARE = 0.99
 """Of the recall and of the F1 of each class."""
 
 LARGEST_DISTANCE: dict[Precision, float] = {"fp32": 1.0, "bf16": 0.05, "int8": 0.1}
-"""Of a calibrated probability. bf16 has 8 bits of mantissa, int8 has 8 bits in all: what is twice
-as far off as these was never seen on a network that was quantised well (EXPERIMENTS.md)."""
+"""Of a calibrated probability: bf16 may be off by half a tenth, int8, which has half its bits, by a
+whole one. fp32 is bound by its logits alone."""
 
 LARGEST_LOGIT_DISTANCE = 1e-3
 """Of an fp32 logit, as a share of 1 or of its size where that is more."""

@@ -66,7 +66,7 @@ def write_onnx(network: ExportedNetwork, path: Path, size: tuple[int, int]) -> N
     """
     images = torch.zeros((2, 1, *size), dtype=torch.uint8)
     try:
-        with _silenced():
+        with silence("torch.onnx"):
             program = torch.onnx.export(
                 network,
                 (images,),
@@ -126,9 +126,9 @@ def _resize(maps: Tensor, height: int, width: int) -> Tensor:
 
 
 @contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Without the exporter's advice to those who develop it."""
-    logger = logging.getLogger("torch.onnx")
+def silence(library: str) -> Iterator[None]:
+    """Without the warnings, the log and the progress bars of `library` while the block runs."""
+    logger = logging.getLogger(library)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -8,6 +8,9 @@ from rich.table import Table
 
 from stripsight.bundle.manifest import Manifest, Variant
 
+_STEADY = 1 / 1.2
+"""Lower over upper quartile of the times; nearer 1 on a machine that does nothing else."""
+
 
 def tabulate_variants(manifest: Manifest) -> Table:
     """One row a variant: speed, the class that lost most, the largest distance, and the gate."""
@@ -51,6 +54,12 @@ def list_notes(manifest: Manifest) -> list[str]:
     lost = [row["name"] for row in reference if row["reference_recall"] == 0]
     if lost:
         notes.append(f"{', '.join(lost)} is never found, in any variant: nothing could be lost")
+    unsteady = [v.name for v in manifest.variants if v.speed["steadiness"] < _STEADY]
+    if unsteady:
+        notes.append(
+            f"the machine was busy: the times of {', '.join(unsteady)} spread by more than a fifth;"
+            " time again with `stripsight bench`"
+        )
     if len(manifest.provenance["runs"]) > 1:
         notes.append("nobody has judged the ensemble on test: the model card is of its members")
     return notes
