@@ -69,9 +69,9 @@ def test_pages_lose_nothing(begun: Path) -> None:
 def test_a_row_is_never_replaced(begun: Path) -> None:
     with open_journal(begun, restart=False) as journal:
         journal.begin(IDENTITY, list_some(1200))
-        journal.write([("0003.jpg", "another"), ("0000.jpg", "first")])
+        journal.write([("0003.jpg", "another"), *((f"000{n}.jpg", f"{n}") for n in range(3))])
         lines = journal.read_lines()
-        assert next(lines) == "first"
+        assert [next(lines) for _ in range(4)] == ["0", "1", "2", "{}"]
         with pytest.raises(ScoringError, match="lacks a row"):
             next(lines)
 

@@ -87,6 +87,12 @@ def test_a_cell_is_changed_only_where_it_might_be_a_formula(text: str) -> None:
     assert cell in (text, f"'{text}")
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_every_sign_of_a_formula_is_neutralised(sign: str) -> None:
+    assert neutralise(f"{sign}1.jpg") == f"'{sign}1.jpg"
+    assert neutralise(f"1{sign}.jpg") == f"1{sign}.jpg"
+
+
 def test_numbers_below_zero_stay_numbers(tmp_path: Path) -> None:
     assert neutralise(None) is None
     line = json.loads(SCORED.to_line())
