@@ -130,7 +130,7 @@ def test_marks_lie_on_their_track(browser, page, width):
 def test_the_sentence_is_read_before_its_figures(browser, page):
     browser.open(page.as_uri(), width=390)
     text = browser.run("document.querySelector('.verdict').innerText")
-    places = [text.index(word) for word in ("Use with care", "It finds", "0. figure", "3.1 %")]
+    places = [text.index(word) for word in ("Use with care", "It finds", "0. figure", "3.1\u00a0%")]
     assert places == sorted(places)
 
 

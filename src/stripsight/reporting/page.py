@@ -18,14 +18,10 @@ forbids the browser to fetch anything. All text is escaped by the template engin
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from typing import ClassVar, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from stripsight.reporting.colors import choose_ink
+from stripsight.reporting.template import render_template
 from stripsight.reporting.verdict import Verdict
 
 Shape = Literal["full", "wide", "crop", "square"]
@@ -280,21 +276,4 @@ def _count_shown(items: Sequence[object], few: int) -> int:
 
 def render_page(page: Page) -> str:
     """One self-contained HTML document."""
-    return _environment().get_template("page.html.j2").render(page=page, style=_read_style())
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("stripsight.reporting", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@cache
-def _read_style() -> Markup:
-    # Markup: the style sheet is ours and holds `>`; nothing of a data set enters it.
-    return Markup(resources.files("stripsight.reporting").joinpath("style.css").read_text("utf-8"))
+    return render_template(page=page)

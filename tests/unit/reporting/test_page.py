@@ -111,3 +111,8 @@ def test_commands_stand_as_code():
 
 def test_there_is_no_em_dash():
     assert "\u2014" not in render_page(build_page("word"))
+
+
+def test_no_line_ends_between_a_number_and_its_percent_sign():
+    html = render_page(Page("t", "3.1 % of all", [], []))
+    assert "3.1\u00a0% of all" in html

@@ -17,7 +17,8 @@ ESCAPES = Headline(
 
 def render(*headlines: Headline) -> str:
     verdict = Verdict("good", "Keeps its promise", "It does.", headlines)
-    return render_page(Page("t", "s", [], [Section("one", "One", [verdict])])).split("</style>")[1]
+    page = render_page(Page("t", "s", [], [Section("one", "One", [verdict])]))
+    return page.split("</style>")[1].replace("\u00a0", " ")
 
 
 def test_marks_stand_at_their_values():
