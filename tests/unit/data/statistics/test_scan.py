@@ -182,10 +182,11 @@ print([m for m in ("torch", "pandas", "pyarrow", "sklearn", "typer", "rich") if 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupt_ends_the_workers_too(dataset, signal_number):
     code = """
-import sys
+import signal, sys
 from pathlib import Path
 from stripsight.data.statistics.worker import ImageFile, Wanted
 from stripsight.data.statistics.processes import measure_in_processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" hands down deaf ears
 files = [ImageFile("", path) for path in sorted(Path(sys.argv[1]).glob("*.jpg"))] * 3000
 for number, _ in enumerate(measure_in_processes(files, Wanted(), workers=2)):
     if number == 0:
