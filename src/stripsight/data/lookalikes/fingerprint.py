@@ -33,12 +33,23 @@ _MOST_POINTS = 80  # of a plane
 _CELL, _MOST_IN_CELL = 16, 2
 _PATCH = 4  # of which one pixel at most can be a key point
 _REACH = 7  # of a descriptor from its point; nearer to the plane's rim there is no point
+_SMOOTHING = 1.0  # standard deviation
+_SMOOTHING_REACH = 3
 _LEAST_RESPONSE = 0.9  # grey levels: weaker blobs are noise and compression
 _DARKEST_STEEL = 20.0  # grey levels; below lies what the camera sees beside every strip
 _LARGEST_CURVATURE_RATIO = 10.0
 
 Plane = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+
+
+def _weigh_gaussian() -> Plane:
+    """The centre and one side of the filter, float32 `[reach + 1]`; all of it adds up to 1."""
+    weights = np.exp(-((np.arange(_SMOOTHING_REACH + 1) / _SMOOTHING) ** 2) / 2)
+    return np.asarray(weights / (2 * weights.sum() - weights[0]), np.float32)
+
+
+_WEIGHTS = _weigh_gaussian()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,17 +99,21 @@ def compute_fingerprint(image: GreyImage) -> Fingerprint:
 
 
 def _smooth(plane: GreyImage) -> Plane:
-    """Grey levels under the binomial filter of 5x5, near to a Gaussian of deviation 1.
+    """Grey levels under a Gaussian, mirrored at the rim; scipy's takes twice as long."""
+    reach = len(_WEIGHTS) - 1
+    padded = np.pad(plane, reach, mode="symmetric").astype(np.float32)
+    return _smooth_down(_smooth_down(padded).T).T
 
-    Neighbours are added four times along either side, which gives at most 256 times 255: whole
-    numbers of 16 bits, in a sixth of a Gaussian's time.
-    """
-    sums = np.pad(plane, 2, mode="edge").astype(np.uint16)
-    for _ in range(4):
-        sums = sums[1:] + sums[:-1]
-    for _ in range(4):
-        sums = sums[:, 1:] + sums[:, :-1]
-    return sums * np.float32(1 / 256)
+
+def _smooth_down(plane: Plane) -> Plane:
+    """Along the columns; the reach of the filter is lost at either end."""
+    reach = len(_WEIGHTS) - 1
+    height = len(plane) - 2 * reach
+    smoothed = plane[reach : reach + height] * _WEIGHTS[0]
+    for k in range(1, reach + 1):
+        pair = plane[reach - k : reach - k + height] + plane[reach + k : reach + k + height]
+        smoothed += pair * _WEIGHTS[k]
+    return np.asarray(smoothed)
 
 
 def _subtract_surround(fine: Plane) -> Plane:
