@@ -126,17 +126,19 @@ def _resize(maps: Tensor, height: int, width: int) -> Tensor:
 
 
 @contextlib.contextmanager
-def silence(library: str) -> Iterator[None]:
-    """Without the warnings, the log and the progress bars of `library` while the block runs."""
-    logger = logging.getLogger(library)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def silence(*libraries: str) -> Iterator[None]:
+    """Without the warnings, the log and the progress bars of `libraries` while the block runs."""
+    loggers = [logging.getLogger(name) for name in libraries]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _shorten(error: Exception) -> str:

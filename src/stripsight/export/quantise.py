@@ -65,8 +65,7 @@ def quantise(
     """
     openvino = import_openvino()
     try:
-        # Its search for a GPU's compiler is nothing that calibration needs.
-        with silence("torch.utils.cpp_extension"):
+        with silence():
             import nncf
     except ImportError as error:
         raise EngineError("nncf is not installed: pip install 'stripsight[export]'") from error
@@ -77,8 +76,8 @@ def quantise(
 
     model = openvino.Core().read_model(source)
     try:
-        # NNCF draws its own progress on stdout.
-        with silence("nncf"):
+        # It draws its own progress on stdout, and has torch look for a GPU's compiler.
+        with silence("nncf", "torch.utils.cpp_extension"):
             quantised = nncf.quantize(
                 model,
                 nncf.Dataset(rows, read),
