@@ -127,8 +127,8 @@ class PreparedDataset:
             (self.images, ("id", "file", "height", "width", "sha256", "labelled")),
             (self.annotations, ("image_id", "class_id", "kind", "rle")),
         ):
-            rows = table[list(columns)].astype(object).where(table[list(columns)].notna(), None)
-            for row in sorted(map(repr, rows.itertuples(index=False, name=None))):
+            cells = [_list_cells(table[column]) for column in columns]
+            for row in sorted(map(repr, zip(*cells, strict=True))):
                 digest.update(row.encode() + b"\n")
         return digest.hexdigest()
 
@@ -261,6 +261,12 @@ def count_labels(dataset: PreparedDataset) -> dict[str, Any]:
         "clean": int((labels.sum(axis=1) == 0).sum()),
         "classes": dict(zip(dataset.classes.names, labels.sum(axis=0).tolist(), strict=True)),
     }
+
+
+def _list_cells(column: pd.Series) -> list[Any]:
+    """As Python's own types, None where a cell is empty."""
+    pairs = zip(column.tolist(), column.isna().tolist(), strict=True)
+    return [None if is_empty else cell for cell, is_empty in pairs]
 
 
 def _parse_image_root(value: object) -> str:
