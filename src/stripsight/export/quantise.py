@@ -14,7 +14,7 @@ import numpy.typing as npt
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.errors import EngineError, ModelError
 from stripsight.export.graph import save_graph, silence
-from stripsight.scoring.openvino_module import import_openvino
+from stripsight.scoring.openvino_module import open_core
 
 SEED = 0
 CALIBRATION_IMAGES = 128
@@ -63,7 +63,7 @@ def quantise(
         ImageError: an image cannot be decoded.
         OSError: it cannot be written.
     """
-    openvino = import_openvino()
+    core = open_core()
     try:
         with silence():
             import nncf
@@ -74,7 +74,7 @@ def quantise(
         report_image()
         return np.asarray(dataset[row]["image"].numpy()[None])
 
-    model = openvino.Core().read_model(source)
+    model = core.read_model(source)
     try:
         # It draws its own progress on stdout, and has torch look for a GPU's compiler.
         with silence("nncf", "torch.utils.cpp_extension"):

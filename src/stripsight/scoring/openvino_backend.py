@@ -13,7 +13,7 @@ from stripsight.bundle.manifest import Variant
 from stripsight.errors import BundleError, EngineError
 from stripsight.scoring.engine import EngineInfo, EngineSettings, Output, UInt8Images
 from stripsight.scoring.graph_contract import Kind, Port, check_graph
-from stripsight.scoring.openvino_module import import_openvino
+from stripsight.scoring.openvino_module import import_openvino, open_core
 from stripsight.scoring.threads import settle_threads
 
 # int8 is in the graph; what is left of it runs in fp32.
@@ -54,8 +54,7 @@ def compile_openvino(bundle: Bundle, variant: Variant, settings: EngineSettings)
         EngineError: no OpenVINO, or the precision is not to be had here.
     """
     threads, streams = settle_threads(settings.threads, settings.streams)
-    ov = import_openvino()
-    core = ov.Core()
+    core = open_core()
     _check_precision(variant, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     contract = bundle.manifest.input
     # Bytes, not paths: what was hashed is what runs, and a graph can name no file outside.
@@ -86,7 +85,7 @@ def compile_openvino(bundle: Bundle, variant: Variant, settings: EngineSettings)
         compiled,
         EngineInfo(
             engine="openvino",
-            version=ov.__version__,
+            version=import_openvino().__version__,
             variant=variant.name,
             precision=variant.precision,
             device=str(core.get_property("CPU", "FULL_DEVICE_NAME")),

@@ -3,7 +3,7 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor
@@ -155,6 +155,7 @@ logit_arrays = hnp.arrays(
 
 
 @every_loss
+@settings(max_examples=40)
 @given(values=logit_arrays, data=st.data())
 def test_no_loss_is_negative_and_class_order_plays_no_part(
     loss: LossFunction, values: npt.NDArray[np.float32], data: st.DataObject
