@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from stripsight.export.graph import (
     ExportedNetwork,
     convert_to_openvino,
     prepare_network,
-    write_onnx,
 )
 from stripsight.export.quantise import choose_calibration_images
 from stripsight.models.network import build_network
@@ -47,8 +49,15 @@ def test_smaller_maps_are_resized_to_the_largest() -> None:
 
 
 def test_weights_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
-    network = ExportedNetwork([prepare_network(build_network("test_resnet", 2, pretrained=False))])
-    write_onnx(network, tmp_path / "model.onnx", (64, 96))
+    weights = numpy_helper.from_array(np.ones((64, 64), np.float32), "weights")
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 64]) for n in "xy")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "weights"], ["y"])], "g", [x], [y], [weights]
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10),
+        tmp_path / "model.onnx",
+    )
     (tmp_path / "fp32.bin").symlink_to("/dev/full")
     with pytest.raises(OSError, match="is the disk full") as caught:
         convert_to_openvino(tmp_path / "model.onnx", tmp_path / "fp32.xml")
