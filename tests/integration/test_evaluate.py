@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from scipy.stats import spearmanr
 
 from stripsight.cli.app import run_command
 from stripsight.data.prepared import load_prepared
+from stripsight.decision.places import upsample_map
+from stripsight.evaluation.gradcam import compute_gradcam
+from stripsight.evaluation.opened_run import open_run
+from stripsight.evaluation.predictions import predict
 
 QUICK = (
     "model.backbone=test_resnet",
@@ -401,3 +406,35 @@ def test_images_that_changed_since_they_were_prepared_are_refused(
     error = capsys.readouterr().err
     assert f"{path} has changed since it was prepared" in error
     assert not (run / "metrics.json").exists()
+
+
+def test_grad_cam_is_asked_where_wanted_and_stands_in_table_page_and_metrics(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read_metrics(run)["gradcam"] is None
+    assert "Grad-CAM" not in read_text(run / "report.html")
+    capsys.readouterr()
+    assert run_command(["evaluate", str(run), "--grad-cam"]) == 0
+    said, found = capsys.readouterr().out, read_metrics(run)["gradcam"]
+
+    opened = open_run(run)
+    loader, names = opened.data.loader_for("test"), opened.data.classes.names
+    predictions = predict(
+        opened.network, loader, class_names=names, source={}, device=opened.device
+    )
+    maps = predictions.class_maps
+    cams = [compute_gradcam(opened.network, batch["image"]) for batch in loader]
+    assert maps is not None
+    ranks: list[list[float]] = [[] for _ in names]
+    for row, cam in enumerate(cam for batch in cams for cam in batch):
+        for column in opened.data.datasets["test"].labels[row].nonzero()[0]:
+            upsampled = upsample_map(maps[row, column], cam[column].shape)
+            ranks[column].append(spearmanr(upsampled.ravel(), cam[column].ravel()).statistic)
+    page = read_text(run / "report.html")
+    for entry, name, expected in zip(found, names, ranks, strict=True):
+        assert (entry["name"], entry["images"]) == (name, len(expected))
+        mean = sum(expected) / len(expected)
+        assert entry["correlation"] == pytest.approx(mean, abs=1e-5)
+        line = f"{name} {len(expected)} {mean:.2f}"
+        assert line in page
+        assert line in " ".join(said.split())

@@ -15,6 +15,10 @@ def evaluate(
     stress_limit: Annotated[
         int | None, typer.Option(min=1, help="Corrupt at most so many images, for a quick look.")
     ] = None,
+    grad_cam: Annotated[
+        bool,
+        typer.Option("--grad-cam", help="Check the heatmaps by Grad-CAM (32 images a class)."),
+    ] = False,
     allow_collapse: Annotated[
         bool,
         typer.Option("--allow-collapse", help="Exit 0 even where a class is never called."),
@@ -38,7 +42,7 @@ def evaluate(
     from stripsight.evaluation.judged_files import find_stale_files
     from stripsight.evaluation.run import evaluate_run
     from stripsight.evaluation.stress_table import tabulate_stress
-    from stripsight.evaluation.table import build_table
+    from stripsight.evaluation.table import build_table, tabulate_agreement
     from stripsight.reporting.quantities import format_quantity
 
     with Stages() as stages:
@@ -47,6 +51,7 @@ def evaluate(
             split,
             stress=stress,
             stress_limit=stress_limit,
+            gradcam=grad_cam,
             report_progress=stages.report,
         )
     judgement = evaluation.judgement
@@ -54,6 +59,8 @@ def evaluate(
         print_json(evaluation.to_json())
     else:
         print_table(build_table(judgement))
+        if evaluation.agreement is not None:
+            print_table(tabulate_agreement(evaluation.agreement))
         if evaluation.stress is not None:
             print_table(tabulate_stress(evaluation.stress))
         name = "report.html" if split == "test" else f"report_{split}.html"

@@ -12,6 +12,7 @@ from stripsight.evaluation.fitting import FittedDecisions
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.judged_files import name_rule
 from stripsight.evaluation.judgement import Judgement
+from stripsight.evaluation.localisation.agreement import Agreement
 from stripsight.evaluation.localisation.places import Places
 from stripsight.evaluation.opened_run import OpenedRun
 from stripsight.evaluation.predictions import Predictions
@@ -43,6 +44,7 @@ class Evaluation:
         calibration: of each class.
         slices: the worst first.
         places: whether the heatmaps point at the defects.
+        agreement: of heatmaps and Grad-CAM, a class each, where it was asked for.
         stress: where it was asked for.
     """
 
@@ -57,6 +59,7 @@ class Evaluation:
     calibration: tuple[CalibrationEffect, ...]
     slices: tuple[Slice, ...]
     places: Places
+    agreement: tuple[Agreement, ...] | None = None
     stress: StressTest | None = None
 
     @property
@@ -83,6 +86,9 @@ class Evaluation:
             ],
             "slices": [part.to_json() for part in self.slices],
             "places": self.places.to_json(),
+            "gradcam": None
+            if self.agreement is None
+            else [asdict(agreement) for agreement in self.agreement],
             "rule": name_rule(self.fitted.decisions),
             "source": self.predictions.source,
         }

@@ -26,6 +26,7 @@ from stripsight.evaluation.fitting import (
 from stripsight.evaluation.groups import find_groups
 from stripsight.evaluation.judged_files import name_rule
 from stripsight.evaluation.judgement import judge
+from stripsight.evaluation.localisation.agreement import measure_agreement
 from stripsight.evaluation.localisation.measure import measure_places
 from stripsight.evaluation.opened_run import OpenedRun, open_run
 from stripsight.evaluation.predictions import Predictions, predict, save_predictions
@@ -50,6 +51,7 @@ def evaluate_run(
     *,
     stress: bool = False,
     stress_limit: int | None = None,
+    gradcam: bool = False,
     report_progress: ReportProgress = lambda stage, done, total: None,
 ) -> Evaluation:
     """Judge the best checkpoint of `run` on `part` of its split.
@@ -64,6 +66,7 @@ def evaluate_run(
         part: validation or test.
         stress: judge corrupted images too.
         stress_limit: at most so many of them.
+        gradcam: see whether Grad-CAM agrees with the heatmaps.
         report_progress: see `ReportProgress`.
 
     Raises:
@@ -79,11 +82,24 @@ def evaluate_run(
         raise UsageError(f"split {part!r} cannot be judged: choose {' or '.join(PARTS)}")
     read_provenance(run)  # a folder that is no run is not locked
     with lock_run(run, "evaluate"):
-        return _evaluate(run, part, stress, stress_limit, report_progress)
+        return _evaluate(
+            run,
+            part,
+            stress=stress,
+            stress_limit=stress_limit,
+            gradcam=gradcam,
+            report_progress=report_progress,
+        )
 
 
 def _evaluate(
-    run: Path, part: str, stress: bool, stress_limit: int | None, report_progress: ReportProgress
+    run: Path,
+    part: str,
+    *,
+    stress: bool,
+    stress_limit: int | None,
+    gradcam: bool,
+    report_progress: ReportProgress,
 ) -> Evaluation:
     opened = open_run(run)
     choice = read_choice(run, opened.data.classes.names)
@@ -92,6 +108,17 @@ def _evaluate(
     validation, predictions = predicted["validation"], predicted[part]
     fitted = fit_decisions(validation, find_groups(opened.data.prepared, validation.ids), choice)
     evaluation = _judge(opened, validation, predictions, fitted, part, report_progress)
+    if gradcam and predictions.class_maps is not None:
+        evaluation = replace(
+            evaluation,
+            agreement=measure_agreement(
+                opened.network,
+                opened.data.datasets[part],
+                predictions.class_maps,
+                device=opened.device,
+                report_progress=partial(report_progress, "asking Grad-CAM"),
+            ),
+        )
     if stress:
         evaluation = replace(
             evaluation,

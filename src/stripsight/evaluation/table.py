@@ -1,5 +1,7 @@
 """A judgement as tables for the terminal: figures with intervals, then decisions."""
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -7,6 +9,7 @@ from rich.text import Text
 
 from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.judgement import Judgement
+from stripsight.evaluation.localisation.agreement import Agreement
 from stripsight.evaluation.policies.outcomes import Counts
 from stripsight.reporting.quantities import format_share
 
@@ -62,6 +65,20 @@ def build_table(judgement: Judgement) -> Group:
         *([_OPTIMISTIC] if judgement.part == "validation" else []),
     ]
     return Group(table, calls, *(Text(line) for line in lines))
+
+
+def tabulate_agreement(agreements: Sequence[Agreement]) -> Table:
+    """A row a class: how far Grad-CAM agrees with the heatmaps."""
+    table = _start(
+        "heatmaps against Grad-CAM\nmean rank correlation, -1 to 1; near 0, believe neither picture"
+    )
+    table.add_column("class", no_wrap=True)
+    for heading in ("images", "agreement"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in agreements:
+        found = "-" if one.correlation is None else f"{one.correlation:.2f}"
+        table.add_row(Text(one.name), f"{one.images:,}", found)
+    return table
 
 
 def format_figure(figure: Figure | None) -> str:

@@ -56,6 +56,7 @@ def show_places(evaluation: Evaluation) -> Section:
                 " validation."
             ),
         ]
+    blocks += _show_agreement(evaluation)
     blocks += [Note(write_note(evaluation, note)) for note in places.notes]
     return Section(
         "places",
@@ -64,6 +65,29 @@ def show_places(evaluation: Evaluation) -> Section:
         f"Maps of {places.map_size[1]} \u00d7 {places.map_size[0]} places on images of"
         f" {places.image_size[1]} \u00d7 {places.image_size[0]} pixels.",
     )
+
+
+def _show_agreement(evaluation: Evaluation) -> list[Block]:
+    """Of heatmaps and Grad-CAM, where it was asked for."""
+    if evaluation.agreement is None:
+        return []
+    columns = [Column("class"), Column("images", numeric=True), Column("agreement", numeric=True)]
+    rows: list[tuple[Cell, ...]] = [
+        (
+            build_tag(evaluation, column),
+            f"{one.images:,}",
+            "\u2013" if one.correlation is None else f"{one.correlation:.2f}",
+        )
+        for column, one in enumerate(evaluation.agreement)
+    ]
+    return [
+        Table("Heatmaps against Grad-CAM", columns, rows),
+        Note(
+            "Grad-CAM asks the gradients of an earlier layer where the network looked, and knows"
+            " nothing of the heatmaps. Agreement: mean rank correlation of the two, -1 to 1; near 0"
+            " neither picture should be believed image by image."
+        ),
+    ]
 
 
 def _write(found: Found | None) -> str:
