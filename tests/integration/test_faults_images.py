@@ -1,81 +1,14 @@
 """Images with faults among good ones, fed through `stripsight data prepare`."""
 
-import io
 import json
-import struct
-import zlib
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from odd_images import JPEG, REFUSED, SUSPECT, encode, noise
 from stripsight.cli.app import run_command
 from stripsight.data.prepared import load_prepared
 
 HEADER = "ImageId,ClassId,EncodedPixels\n"
-
-
-def encode(pixels, form="JPEG", mode=None, **options):
-    image = Image.fromarray(pixels)
-    stream = io.BytesIO()
-    (image.convert(mode) if mode else image).save(stream, form, **options)
-    return stream.getvalue()
-
-
-def noise(seed=0, size=(64, 96)):
-    return np.random.default_rng(seed).integers(60, 190, size, dtype=np.uint8)
-
-
-JPEG = encode(noise(), quality=90)
-
-
-def make_huge_png():
-    """One bit a pixel, 20000 x 20000, all black."""
-    packer = zlib.compressobj(9)
-    row = b"\0" + bytes(2500)
-    packed = b"".join(packer.compress(row) for _ in range(20_000)) + packer.flush()
-    header = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in chunks
-    )
-
-
-def claim(width, height):
-    data = bytearray(JPEG)
-    start = data.index(b"\xff\xc0")
-    data[start + 5 : start + 9] = struct.pack(">HH", height, width)
-    return bytes(data)
-
-
-def zero_stretch(data):
-    middle = len(data) // 2
-    return data[:middle] + bytes(512) + data[middle + 512 :]
-
-
-def turn():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return encode(noise(), exif=exif)
-
-
-REFUSED = {
-    "empty": (b"", "the file is empty"),
-    "truncated": (JPEG[: len(JPEG) // 2], "damaged JPEG"),
-    "zeroed": (zero_stretch(JPEG), "damaged JPEG"),
-    "text": (b"I am no image\n" * 50, "not a readable JPEG or PNG"),
-    "gif": (encode(noise(), "GIF"), "not a readable JPEG or PNG"),
-    "65000": (claim(65000, 65000), "65000x65000 pixels"),
-    "huge": (make_huge_png(), "20000x20000 pixels"),
-    "cmyk": (encode(noise(), mode="CMYK"), "CMYK"),
-    "sixteen": (encode(noise().astype(np.uint16) * 99, "PNG"), "16-bit"),
-    "turned": (turn(), "EXIF orientation 6"),
-    "transparent": (
-        encode(np.dstack([noise()] * 4), "PNG"),
-        "transparent",
-    ),
-}
 
 
 @pytest.fixture
@@ -114,15 +47,9 @@ def test_only_the_damaged_image_is_left_out(source, tmp_path, capsys, fault):
     assert rows["refused_by_kind"] == {"image unreadable": 1}
 
 
-@pytest.mark.parametrize(
-    ("data", "suspicion"),
-    [
-        (encode(np.zeros((64, 96), np.uint8)), "all black"),
-        (encode(np.full((64, 96), 255, np.uint8)), "all white"),
-        (encode(np.where(np.arange(96) < 60, 255, noise()).astype(np.uint8)), "saturated"),
-    ],
-)
-def test_suspect_image_is_kept_and_flagged(source, tmp_path, capsys, data, suspicion):
+@pytest.mark.parametrize("fault", SUSPECT)
+def test_suspect_image_is_kept_and_flagged(source, tmp_path, capsys, fault):
+    data, suspicion = SUSPECT[fault]
     (source / "train_images" / "z.jpg").write_bytes(data)
     code, account, _ = prepare(capsys, source, tmp_path / "out")
     assert code == 0

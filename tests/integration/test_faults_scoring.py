@@ -1,16 +1,13 @@
 """Faults fed through `stripsight score`: bad images, full disks, kills, scores that are none."""
 
-import io
 import json
 import os
 import random
 import resource
 import signal
-import struct
 import subprocess
 import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,76 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+import odd_images
+from odd_images import SIZE, SUSPECT, encode, noise
 from stripsight.bundle.folder import open_bundle, seal_file, write_manifest
 from stripsight.cli.app import run_command
 from stripsight.scoring.journal import FILE_NAME, name_partial, open_journal
 
 MakeBundle = Callable[..., Path]
-SIZE = (64, 96)
 
-
-def encode(
-    pixels: np.ndarray, form: str = "JPEG", mode: str | None = None, **options: object
-) -> bytes:
-    data = io.BytesIO()
-    image = Image.fromarray(pixels)
-    (image.convert(mode) if mode else image).save(data, form, **options)
-    return data.getvalue()
-
-
-def noise(seed: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
-    return np.random.default_rng(seed).integers(60, 190, size, dtype=np.uint8)
-
-
-JPEG = encode(noise(), quality=90)
-
-
-def make_huge_png() -> bytes:
-    """400 megapixels in 48 kB."""
-    packer = zlib.compressobj(9)
-    row = b"\0" + bytes(2500)
-    packed = b"".join(packer.compress(row) for _ in range(20_000)) + packer.flush()
-    header = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in chunks
-    )
-
-
-def claim(width: int, height: int) -> bytes:
-    data = bytearray(JPEG)
-    start = data.index(b"\xff\xc0")
-    data[start + 5 : start + 9] = struct.pack(">HH", height, width)
-    return bytes(data)
-
-
-def turn() -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return encode(noise(), exif=exif)
-
-
-REFUSED = {
-    "empty.jpg": (b"", "the file is empty"),
-    "truncated.jpg": (JPEG[: len(JPEG) // 2], "damaged JPEG"),
-    "zeroed.jpg": (JPEG[: len(JPEG) // 2] + bytes(512) + JPEG[len(JPEG) // 2 + 512 :], "damaged"),
-    "text.jpg": (b"I am no image\n" * 50, "not a readable JPEG or PNG"),
-    "gif.jpg": (encode(noise(), "GIF"), "not a readable JPEG or PNG"),
-    "claims_65000.jpg": (claim(65000, 65000), "65000x65000 pixels"),
-    "huge.png": (make_huge_png(), "20000x20000 pixels"),
-    "cmyk.jpg": (encode(noise(), mode="CMYK"), "CMYK"),
-    "sixteen.png": (encode(noise().astype(np.uint16) * 99, "PNG"), "16-bit"),
-    "turned.jpg": (turn(), "EXIF orientation 6"),
-    "transparent.png": (encode(np.dstack([noise()] * 4), "PNG"), "transparent"),
-    "other_size.jpg": (encode(noise(1, (64, 97))), "97x64 pixels: 96x64 is expected"),
-}
-SUSPECT = {
-    "black.jpg": (encode(np.zeros(SIZE, np.uint8)), "all black"),
-    "white.jpg": (encode(np.full(SIZE, 255, np.uint8)), "all white"),
-    "saturated.png": (encode(np.where(np.arange(96) < 60, 255, noise()), "PNG"), "saturated"),
+REFUSED = odd_images.REFUSED | {
+    "other_size.jpg": (encode(noise(1, (64, 97))), "97x64 pixels: 96x64 is expected")
 }
 
 
@@ -441,7 +379,7 @@ atexit.register(lambda: print(status.read_text().partition("VmHWM:")[2].split()[
 def test_memory_does_not_follow_a_header(bundle: Path, tmp_path: Path) -> None:
     coil = make_coil(tmp_path, 8)
     peaks = []
-    for extra in (b"", make_huge_png()):
+    for extra in (b"", odd_images.REFUSED["huge.png"][0]):
         (coil / "zz.png").write_bytes(extra)
         process = start(bundle, coil, "--out", tmp_path / "out.csv", prelude=PRINT_PEAK)
         printed, _ = process.communicate()
