@@ -1,7 +1,6 @@
 """From the bytes of a `manifest.json` to a `Manifest`, or one line that says what is wrong."""
 
-import json
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 from stripsight.bundle.manifest import (
     FILE_NAME,
@@ -17,6 +16,7 @@ from stripsight.bundle.manifest import (
     hash_content,
 )
 from stripsight.decision.document import read_record
+from stripsight.documents import describe_other_schema, parse_json
 from stripsight.errors import BundleError, StripSightError
 from stripsight.imaging import DEFAULT_LIMITS
 from stripsight.labels import ClassList
@@ -34,16 +34,11 @@ def read_manifest(data: bytes) -> Manifest:
         BundleError: damaged, changed, of a newer schema, or parts that contradict each other.
     """
     try:
-        document = json.loads(data.decode(), parse_constant=_refuse_constant)
+        document = parse_json(data)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if type(version) is int and version != SCHEMA_VERSION:
-        made = "a newer" if version > SCHEMA_VERSION else "an older"
-        raise BundleError(
-            f"{FILE_NAME} has schema version {version}, of {made} StripSight; this one reads"
-            f" {SCHEMA_VERSION}: export the bundle again"
-        )
+    if other := describe_other_schema(document, SCHEMA_VERSION):
+        raise BundleError(f"{FILE_NAME} {other}: export the bundle again")
     try:
         return _read_document(document)
     except BundleError:
@@ -145,7 +140,3 @@ def _is_text(value: Any) -> bool:
 
 def _is_list_of(value: Any, kind: type) -> bool:
     return isinstance(value, list) and all(isinstance(entry, kind) for entry in value)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name}, which is no number")

@@ -14,7 +14,7 @@ What reads it applies it: logits go in, decision codes come out, and nothing els
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from stripsight.atomic import write_atomically
 from stripsight.decision.calibration import Calibration
 from stripsight.decision.policy import ClassPolicy, Codes, Policy, decide
+from stripsight.documents import describe_other_schema, parse_json
 from stripsight.errors import DecisionError
 
 SCHEMA_VERSION = 2
@@ -119,18 +120,13 @@ def load_decisions(path: Path, class_names: tuple[str, ...]) -> Decisions:
         DecisionError: missing, damaged, of another schema, or of other classes or another order.
     """
     try:
-        record = json.loads(path.read_bytes().decode(), parse_constant=_refuse_constant)
+        record = parse_json(path.read_bytes())
     except OSError as error:
         raise DecisionError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise DecisionError(f"{path} is damaged: {error}") from error
-    version = record.get("schema_version") if isinstance(record, dict) else None
-    if type(version) is int and version != SCHEMA_VERSION:
-        made = "a newer" if version > SCHEMA_VERSION else "an older"
-        raise DecisionError(
-            f"{path} has schema version {version}, of {made} StripSight; this one reads"
-            f" {SCHEMA_VERSION}: evaluate the run again"
-        )
+    if other := describe_other_schema(record, SCHEMA_VERSION):
+        raise DecisionError(f"{path} {other}: evaluate the run again")
     try:
         decisions = read_record(record)
     except (DecisionError, ValueError, TypeError, OverflowError) as error:
@@ -211,7 +207,3 @@ def _is_count(value: Any) -> bool:
 def _check(right: bool, fault: str) -> None:
     if not right:
         raise DecisionError(fault)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name}, which is no number")

@@ -4,10 +4,9 @@ Files may have been edited by hand, so every value is checked before it is belie
 is `store.py`'s business, whether they fit the labels `overlay.py`'s.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Never
+from typing import Any
 
 from stripsight.reporting.quantities import format_quantity
 
@@ -88,15 +87,6 @@ class Review:
         return {"schema_version": SCHEMA_VERSION, **asdict(self)}
 
 
-def parse_json(data: bytes) -> Any:
-    """JSON without the NaN and Infinity that Python would let pass, and that no JSON knows.
-
-    Raises:
-        ValueError, RecursionError: it is none.
-    """
-    return json.loads(data, parse_constant=_refuse_constant)
-
-
 def parse_review(record: dict[str, Any]) -> Review:
     """A review from its file's JSON.
 
@@ -133,10 +123,6 @@ def check_time(what: str, value: object) -> str:
     if datetime.fromisoformat(check_text(what, value)).tzinfo is None:
         raise ValueError(f"{what} has no time zone")
     return str(value)
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _check_review(review: Review) -> None:

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stripsight.atomic import write_atomically
-from stripsight.data.reviews.review import FOLDER, NO_RECORD, Review, parse_json, parse_review
+from stripsight.data.reviews.review import FOLDER, NO_RECORD, Review, parse_review
+from stripsight.documents import parse_json
 from stripsight.errors import DatasetError
 
 UNDONE = f"{FOLDER}/undone"

@@ -22,10 +22,10 @@ from stripsight.data.reviews.review import (
     Review,
     check_text,
     check_time,
-    parse_json,
     parse_review,
 )
 from stripsight.data.reviews.store import UNDONE, list_records, load_reviews, lock_reviews
+from stripsight.documents import parse_json
 from stripsight.errors import DatasetError
 
 
