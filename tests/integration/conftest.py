@@ -1,6 +1,7 @@
 """A tiny prepared data set that a tiny network learns in seconds."""
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,4 +110,15 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_overrides: list[str]
 
     run = tmp_path_factory.mktemp("runs") / "run"
     assert run_command(["train", *tiny_overrides, "--run", str(run)]) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def judged_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run, judged on test; tests must not change it."""
+    from stripsight.cli.app import run_command
+
+    run = tmp_path_factory.mktemp("judged") / "run"
+    shutil.copytree(tiny_run, run)
+    assert run_command(["evaluate", str(run)]) == 0
     return run

@@ -160,7 +160,9 @@ def test_damage_among_reviews_is_one_line_and_a_finding(root: Path, tmp_path: Pa
         assert run_command(["data", "reviews", str(root), "--json"]) == 1
         captured = capsys.readouterr()
         assert captured.out == ""
-        assert re.fullmatch(f"stripsight: {path} is damaged .*NaN is no JSON.*\n", captured.err)
+        assert re.fullmatch(
+            f"stripsight: {path} is damaged .*holds NaN, which is no number.*\n", captured.err
+        )
         assert run_command(["data", "check", str(root)]) == 1
         assert path.name in capsys.readouterr().out
         path.write_text(intact)
@@ -221,8 +223,9 @@ def test_an_audit_is_not_written_among_other_things(
 def test_a_real_runs_predictions_are_taken_and_a_review_ends_them(
     tiny_run: Path, tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(["evaluate", str(tiny_run), "--split", "validation"]) == 0
-    file = tiny_run / "predictions_validation.parquet"
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    assert run_command(["evaluate", str(run), "--split", "validation"]) == 0
+    file = run / "predictions_validation.parquet"
     # The very tables, so the same content hash; the run's own data set stays as it is.
     root = Path(shutil.copytree(tiny_dataset, tmp_path / "prepared"))
     words = ["data", "audit", str(root), "--predictions", str(file)]
@@ -246,7 +249,6 @@ def test_a_real_runs_predictions_are_taken_and_a_review_ends_them(
     assert "made before reviews/0001.json changed the labels" in capsys.readouterr().err
 
     # What was trained on the other labels is refused; a split stays, without the dropped image.
-    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     config = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(config.replace(str(tiny_dataset), str(root)))
     assert run_command(["evaluate", str(run)]) == 1

@@ -18,17 +18,9 @@ NAMES = ("bar", "blob")
 MAX_F1 = ("--policy", "max_f1")
 
 
-@pytest.fixture(scope="module")
-def evaluated_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("evaluated") / "run"
-    shutil.copytree(tiny_run, run)
-    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
-    return run
-
-
 @pytest.fixture
-def run(evaluated_run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(evaluated_run, tmp_path / "run"))
+def run(judged_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(judged_run, tmp_path / "run"))
 
 
 def decide(run: Path, *options: str) -> int:

@@ -31,21 +31,9 @@ QUICK = (
 )
 
 
-@pytest.fixture(scope="module")
-def evaluated(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny run, judged on test; tests that change it take a copy."""
-    run = tmp_path_factory.mktemp("evaluated") / "run"
-    shutil.copytree(tiny_run, run)
-    for path in run.iterdir():
-        if path.name.startswith(("decisions", "metrics.json", "report", "predictions")):
-            path.unlink()  # of other tests
-    assert run_command(["evaluate", str(run)]) == 0
-    return run
-
-
 @pytest.fixture
-def run(evaluated: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(evaluated, tmp_path / "run"))
+def run(judged_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(judged_run, tmp_path / "run"))
 
 
 def read_metrics(run: Path, name: str = "metrics.json") -> dict[str, Any]:

@@ -32,15 +32,14 @@ SIZE = (64, 96)
 
 @pytest.fixture(scope="module")
 def judged(
-    tiny_run: Path, tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory
+    judged_run: Path, tiny_overrides: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
     """Two judged runs that differ in their seed."""
     folder = tmp_path_factory.mktemp("judged")
     first, second = folder / "first", folder / "second"
-    shutil.copytree(tiny_run, first)
+    shutil.copytree(judged_run, first)
     assert run_command(["train", *tiny_overrides, "training.seed=1", "--run", str(second)]) == 0
-    for run in (first, second):
-        assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
+    assert run_command(["evaluate", str(second), "--allow-collapse"]) == 0
     return first, second
 
 

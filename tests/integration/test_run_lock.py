@@ -23,17 +23,9 @@ with lock_run(Path(sys.argv[1]), "evaluate"):
 """
 
 
-@pytest.fixture(scope="module")
-def judged(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("judged") / "run"
-    shutil.copytree(tiny_run, run)
-    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
-    return run
-
-
 @pytest.fixture
-def run(judged: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(judged, tmp_path / "run"))
+def run(judged_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(judged_run, tmp_path / "run"))
 
 
 def test_nothing_is_decided_while_evaluate_is_at_work(

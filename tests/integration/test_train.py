@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -74,17 +75,18 @@ def test_the_logged_figure_is_scikit_learns_on_the_averaged_weights(
 
 
 def test_evaluate_writes_what_it_prints(
-    tiny_run: Path, tiny_dataset: Path, capsys: pytest.CaptureFixture[str]
+    judged_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(["evaluate", str(tiny_run)]) == 0
+    run = Path(shutil.copytree(judged_run, tmp_path / "run"))
+    assert run_command(["evaluate", str(run)]) == 0
     printed = capsys.readouterr().out
-    metrics = json.loads((tiny_run / "metrics.json").read_text())
+    metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["part"] == "test"
     for row in metrics["classes"]:
         assert f"{row['average_precision']['value']:.3f} (" in printed
-    table = pd.read_parquet(tiny_run / "predictions_test.parquet")
+    table = pd.read_parquet(run / "predictions_test.parquet")
     assert len(table) == metrics["images"] == 9
-    decisions = json.loads((tiny_run / "decisions.json").read_text())
+    decisions = json.loads((run / "decisions.json").read_text())
     for column, name in enumerate(decisions["classes"]):
         truth = table[f"label_{name}"]
         thresholds = decisions["policy"]["classes"][column]
@@ -95,12 +97,15 @@ def test_evaluate_writes_what_it_prints(
             reference.roc_auc_score(truth, table[f"logit_{name}"])
         )
         assert row["positives"] == truth.sum()
-    validation = pd.read_parquet(tiny_run / "predictions_validation.parquet")
+    validation = pd.read_parquet(run / "predictions_validation.parquet")
     assert set(validation["id"]).isdisjoint(table["id"])
 
 
-def test_evaluate_prints_json(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["evaluate", str(tiny_run), "--split", "validation", "--json"]) == 0
+def test_evaluate_prints_json(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    assert run_command(["evaluate", str(run), "--split", "validation", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["part"] == "validation"
 
 
