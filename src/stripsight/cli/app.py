@@ -34,6 +34,7 @@ _EXTRA_OF = {
     **dict.fromkeys(("matplotlib", "jinja2", "defusedxml"), "train"),
     **dict.fromkeys(("onnxscript", "nncf"), "train,export"),
     **dict.fromkeys(("openvino", "onnxruntime", "onnx", "pyarrow", "rich"), "serve"),
+    "ray": "cluster",
 }
 
 app = typer.Typer(

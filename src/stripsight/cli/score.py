@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from stripsight.scoring.batch import OpenOverlays
-    from stripsight.scoring.opening import ScoreOptions
+    from stripsight.scoring.opening import ClusterOptions, ScoreOptions
+    from stripsight.scoring.overlays import Drawing
     from stripsight.scoring.summary import ScoreSummary
 
 
@@ -59,7 +59,10 @@ def score(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(help="Of all streams together. Default: all cores.", show_default=False),
+        typer.Option(
+            help="Of all streams together. Default: all cores; with --cluster, 1 a worker.",
+            show_default=False,
+        ),
     ] = None,
     streams: Annotated[
         int | None, typer.Option(help="Images worked on at a time.", show_default=False)
@@ -83,6 +86,20 @@ def score(
         float,
         typer.Option(min=0, help="With --watch: seconds that a file must stand still to be whole."),
     ] = 1.0,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local|HOST:PORT",
+            help="Score on many machines by Ray, or by several processes here: docs/cluster.md.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --cluster. Default: as there are cores.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Score images by a bundle: a row for each, with verdict, probabilities, boxes.
@@ -92,12 +109,16 @@ def score(
     """
     from stripsight.errors import UsageError
     from stripsight.scoring.engine import EngineSettings
-    from stripsight.scoring.opening import ScoreOptions
+    from stripsight.scoring.opening import ClusterOptions, ScoreOptions
 
     if not 0 < box_level < 1:
         raise UsageError(f"--box-level {box_level}: choose above 0 and below 1")
     if overlays_all and overlays is None:
         raise UsageError("--overlays-all says which pictures --overlays DIR gets: give it too")
+    if workers is not None and cluster is None:
+        raise UsageError(f"--workers {workers} are of a cluster: give --cluster, too")
+    if threads is not None and threads < 1 and cluster is not None:
+        raise UsageError(f"--threads {threads}: each worker needs at least 1")
     settings = EngineSettings(
         variant=variant,
         engine=None if engine is None else engine.value,
@@ -106,8 +127,10 @@ def score(
         allow_fallback=allow_fallback,
     )
     options = ScoreOptions(settings, box_level)
-    draw = None if overlays is None else _make_overlays(overlays, everything=overlays_all)
+    draw = None if overlays is None else _plan_overlays(overlays, everything=overlays_all)
     if watch:
+        if cluster is not None:
+            raise UsageError("--watch follows one camera on this machine: without --cluster")
         if len(inputs or []) != 1 or lists or restart:
             raise UsageError("--watch takes one INPUT, a folder, and neither --list nor --restart")
         _watch(bundle, Path((inputs or [])[0]), out, options, settle, draw, as_json=as_json)
@@ -120,6 +143,7 @@ def score(
         lists=lists or [],
         restart=restart,
         draw=draw,
+        cluster=None if cluster is None else ClusterOptions(cluster, workers),
         max_failed=max_failed,
         as_json=as_json,
     )
@@ -133,7 +157,8 @@ def _score(
     *,
     lists: list[Path],
     restart: bool,
-    draw: "OpenOverlays | None",
+    draw: "Drawing | None",
+    cluster: "ClusterOptions | None",
     max_failed: int,
     as_json: bool,
 ) -> None:
@@ -149,7 +174,8 @@ def _score(
             options,
             lists=lists,
             restart=restart,
-            open_overlays=draw,
+            drawing=draw,
+            cluster=cluster,
             report_progress=report,
         )
     _print_summary(summary, as_json=as_json)
@@ -167,7 +193,7 @@ def _watch(
     out: Path,
     options: "ScoreOptions",
     settle: float,
-    draw: "OpenOverlays | None",
+    draw: "Drawing | None",
     *,
     as_json: bool,
 ) -> None:
@@ -188,7 +214,7 @@ def _watch(
             options,
             settle=settle,
             stop=stop,
-            open_overlays=draw,
+            drawing=draw,
             report_count=print_count("scored", "images"),
         )
     finally:
@@ -197,18 +223,12 @@ def _watch(
     _print_summary(summary, as_json=as_json)
 
 
-def _make_overlays(folder: Path, *, everything: bool) -> "OpenOverlays":
+def _plan_overlays(folder: Path, *, everything: bool) -> "Drawing":
     from stripsight.atomic import check_writable
-    from stripsight.scoring.opening import Scorer
-    from stripsight.scoring.overlays import Overlays
+    from stripsight.scoring.overlays import Drawing
 
     check_writable(folder)
-
-    def make(scorer: Scorer) -> Overlays:
-        classes = scorer.bundle.manifest.classes
-        return Overlays(folder, classes, scorer.judge.level, everything)
-
-    return make
+    return Drawing(folder, everything)
 
 
 class _Terminated(BaseException):
@@ -259,6 +279,9 @@ def _print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
         typer.echo(f"  {summary.scored_before:,} of them were scored before")
     rate = summary.images_per_second
     typer.echo(summary.info.describe() + (f": {rate:,.1f} images/s" if rate else ""))
+    for node in summary.nodes:
+        workers = f"{node.workers} worker{'' if node.workers == 1 else 's'}"
+        typer.echo(f"  node {_show(node.node)}: {workers}, {node.images:,} images")
     typer.echo(summary.golden.describe())
 
 

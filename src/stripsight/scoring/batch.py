@@ -7,12 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stripsight.errors import StripSightError
-from stripsight.scoring.inputs import list_inputs
-from stripsight.scoring.intake import Intake
+from stripsight.scoring.crew import Crew, LocalCrew
+from stripsight.scoring.inputs import Item, list_inputs
 from stripsight.scoring.journal import Journal, open_journal
-from stripsight.scoring.opening import ScoreOptions, Scorer, open_scorer
-from stripsight.scoring.overlays import Overlays
-from stripsight.scoring.pipeline import Scored, score_images
+from stripsight.scoring.opening import ClusterOptions, ScoreOptions
+from stripsight.scoring.overlays import Drawing
 from stripsight.scoring.summary import ScoreSummary
 from stripsight.scoring.tables import check_output, write_table
 
@@ -21,8 +20,6 @@ _ROWS_BETWEEN_WRITES = 512
 
 ReportProgress = Callable[[int, int], None]
 """Takes (done, in all)."""
-
-OpenOverlays = Callable[[Scorer], Overlays]
 
 
 def score_inputs(
@@ -33,7 +30,8 @@ def score_inputs(
     *,
     lists: Sequence[Path] = (),
     restart: bool = False,
-    open_overlays: OpenOverlays | None = None,
+    drawing: Drawing | None = None,
+    cluster: ClusterOptions | None = None,
     report_progress: ReportProgress | None = None,
 ) -> ScoreSummary:
     """Score every input and write the table.
@@ -45,64 +43,101 @@ def score_inputs(
         options: how.
         lists: files of paths.
         restart: throw away what a broken-off scoring left.
-        open_overlays: makes what draws pictures, each before its row is stored.
+        drawing: pictures, each drawn before its row is stored.
+        cluster: who scores; None: this process.
         report_progress: gets images done and in all.
 
     Raises:
         UsageError: inputs or a table that cannot be.
         BundleError: the bundle.
         EngineError: what this machine does not have.
-        ScoringError: another scoring lies here or is at work, or no image.
+        ScoringError: another scoring lies here or is at work, no image, or a cluster that cannot.
         OSError: a folder, list or table that cannot be read or written; the old table is intact.
     """
     check_output(out)
     report = report_progress or (lambda done, total: None)
-    with open_journal(out, restart=restart) as journal:
-        scorer = open_scorer(bundle_folder, options)
-        overlays = open_overlays(scorer) if open_overlays else None
-        drawn = "none" if overlays is None else "all" if overlays.everything else "called"
-        identity = {**scorer.identity, "overlays": drawn}
+    with (
+        open_journal(out, restart=restart) as journal,
+        _open_crew(bundle_folder, options, drawing, cluster) as crew,
+    ):
+        identity = {**crew.identity, "overlays": drawing.what if drawing else "none"}
         before = journal.begin(identity, list_inputs(inputs, lists))
         total = journal.count()
-        report(before, total)
-        begun = time.monotonic()
-        with Intake(scorer.bundle.manifest.input) as intake:
-            scored = score_images(scorer.engine, scorer.judge, intake, journal.find_pending())
-            with closing(scored), _keep(journal) as keep:
-                for done, one in enumerate(scored, start=before + 1):
-                    if overlays is not None:
-                        overlays.save(one)
-                    keep(one)
-                    report(done, total)
-        names, info = scorer.judge.names, scorer.engine.info
-        about = {**identity, "classes": list(names), "runs": asdict(info)}
-        tally = write_table(out, journal.read_lines(), names, about)
+        done = before
+        with (
+            _keep(journal) as keeper,
+            closing(crew.score(keeper.find_pending, total - before)) as groups,
+        ):
+            next(groups)  # workers are started by it, and that is no scoring
+            report(done, total)
+            begun = time.monotonic()
+            for rows in groups:
+                for id_, line in rows:
+                    keeper.keep(id_, line)
+                done += len(rows)
+                report(done, total)
+        info, golden, nodes = crew.report()
+        about = {**identity, "classes": list(crew.names), "runs": asdict(info)}
+        tally = write_table(out, journal.read_lines(), crew.names, about)
         seconds = time.monotonic() - begun
         journal.finish()
     return ScoreSummary(
-        str(out), info, scorer.golden, scorer.identity, tally, before, round(seconds, 3)
+        str(out), info, golden, crew.identity, tally, before, round(seconds, 3), nodes
     )
 
 
 @contextmanager
-def _keep(journal: Journal) -> Iterator[Callable[[Scored], None]]:
-    """Store rows in the journal, a second's worth at a time, and the last ones however it ends."""
-    rows: list[tuple[str, str]] = []
-    last = time.monotonic()
+def _open_crew(
+    bundle_folder: Path,
+    options: ScoreOptions,
+    drawing: Drawing | None,
+    cluster: ClusterOptions | None,
+) -> Iterator[Crew]:
+    if cluster is None:
+        yield LocalCrew(bundle_folder, options, drawing)
+        return
+    # Imported here: Ray is an extra, and takes a second.
+    from stripsight.scoring.cluster import open_cluster
 
-    def keep(scored: Scored) -> None:
-        nonlocal last
-        rows.append((scored.row.id, scored.row.to_line()))
-        now = time.monotonic()
-        if now - last >= _SECONDS_BETWEEN_WRITES or len(rows) >= _ROWS_BETWEEN_WRITES:
-            journal.write(rows)
-            rows.clear()
-            last = now
+    with open_cluster(bundle_folder, options, drawing, cluster) as crew:
+        yield crew
 
+
+class _Keeper:
+    """Stores rows in the journal, a second's worth at a time."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._rows: list[tuple[str, str]] = []
+        self._last = time.monotonic()
+
+    def keep(self, id_: str, line: str) -> None:
+        """Take the row of an input."""
+        self._rows.append((id_, line))
+        waited = time.monotonic() - self._last >= _SECONDS_BETWEEN_WRITES
+        if waited or len(self._rows) >= _ROWS_BETWEEN_WRITES:
+            self.write()
+
+    def write(self) -> None:
+        """Store all that was taken."""
+        self._journal.write(self._rows)
+        self._rows.clear()
+        self._last = time.monotonic()
+
+    def find_pending(self) -> Iterator[Item]:
+        """Inputs that no row was taken of yet, in order."""
+        self.write()
+        return self._journal.find_pending()
+
+
+@contextmanager
+def _keep(journal: Journal) -> Iterator[_Keeper]:
+    """A keeper that stores the last rows however it ends."""
+    keeper = _Keeper(journal)
     try:
-        yield keep
+        yield keeper
     except BaseException:
         with suppress(OSError, StripSightError):  # what broke it off says more
-            journal.write(rows)
+            keeper.write()
         raise
-    journal.write(rows)
+    keeper.write()

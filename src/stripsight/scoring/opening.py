@@ -23,6 +23,19 @@ class ScoreOptions:
     level: float = BOX_LEVEL
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """Which machines score; each worker takes `EngineSettings.threads` cores, 1 where it is None.
+
+    Attributes:
+        address: `local`, for workers on this machine alone, or `HOST:PORT` of a Ray cluster.
+        workers: None: as many as there are cores for.
+    """
+
+    address: str
+    workers: int | None = None
+
+
 @dataclass(frozen=True)
 class Scorer:
     """All that scores; the engine is for one thread."""

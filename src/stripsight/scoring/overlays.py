@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from stripsight.atomic import name_temporary
 from stripsight.decision.places import upsample_map
 from stripsight.labels import ClassList
+from stripsight.scoring.opening import Scorer
 from stripsight.scoring.pipeline import Scored
 from stripsight.scoring.rows import VERDICTS, ClassScore, Place
 
@@ -30,6 +31,29 @@ _DASH = 12
 _LONGEST_NAME = 200
 
 Hot = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Which pictures are wanted; plain data, for it travels to other machines.
+
+    Attributes:
+        folder: gets them.
+        everything: of clean images, too.
+    """
+
+    folder: Path
+    everything: bool = False
+
+    def open(self, scorer: Scorer) -> "Overlays":
+        """What draws them for a bundle."""
+        classes = scorer.bundle.manifest.classes
+        return Overlays(self.folder, classes, scorer.judge.level, self.everything)
+
+    @property
+    def what(self) -> str:
+        """As it stands in the journal."""
+        return "all" if self.everything else "called"
 
 
 @dataclass(frozen=True)

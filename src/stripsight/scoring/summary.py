@@ -52,6 +52,23 @@ class Tally:
             self.suspects[row["suspect"]] = self.suspects.get(row["suspect"], 0) + 1
 
 
+@dataclass(frozen=True, slots=True)
+class NodeShare:
+    """What one node of a cluster did.
+
+    Attributes:
+        node: its name.
+        workers: that gave rows, those that were started anew among them.
+        images: rows.
+        device: the processor's name.
+    """
+
+    node: str
+    workers: int
+    images: int
+    device: str
+
+
 @dataclass(frozen=True)
 class ScoreSummary:
     """One finished scoring.
@@ -64,6 +81,7 @@ class ScoreSummary:
         tally: over all rows of the table; of a watch, over its own.
         scored_before: rows that an earlier, broken-off scoring had left.
         seconds: from the first image to the written table; of this one alone.
+        nodes: of a cluster, by name; () where this process scored.
     """
 
     out: str
@@ -73,6 +91,7 @@ class ScoreSummary:
     tally: Tally
     scored_before: int
     seconds: float
+    nodes: tuple[NodeShare, ...] = ()
 
     @property
     def images_per_second(self) -> float | None:
@@ -97,4 +116,5 @@ class ScoreSummary:
             "scored_before": self.scored_before,
             "seconds": self.seconds,
             "images_per_second": None if rate is None else round(rate, 2),
+            **({"nodes": [asdict(node) for node in self.nodes]} if self.nodes else {}),
         }

@@ -17,8 +17,8 @@ from threading import Event
 from stripsight.errors import UsageError
 from stripsight.scoring.inputs import Item, show_name, walk_images
 from stripsight.scoring.intake import Intake
-from stripsight.scoring.opening import ScoreOptions, Scorer, open_scorer
-from stripsight.scoring.overlays import Overlays
+from stripsight.scoring.opening import ScoreOptions, open_scorer
+from stripsight.scoring.overlays import Drawing
 from stripsight.scoring.pipeline import score_images
 from stripsight.scoring.summary import ScoreSummary, Tally
 from stripsight.scoring.watch_state import FileState, WatchState, open_watch_state
@@ -60,7 +60,7 @@ def watch_folder(
     *,
     settle: float,
     stop: Event,
-    open_overlays: Callable[[Scorer], Overlays] | None = None,
+    drawing: Drawing | None = None,
     report_count: Callable[[int], None] | None = None,
 ) -> ScoreSummary:
     """Score what lies in a folder and what comes, until `stop` is set.
@@ -72,7 +72,7 @@ def watch_folder(
         options: how.
         settle: seconds, see `Settling`.
         stop: ends the watch when what was begun has its rows.
-        open_overlays: makes what draws pictures, each before its row is stored.
+        drawing: pictures, each drawn before its row is stored.
         report_count: gets the number of images scored so far.
 
     Raises:
@@ -88,7 +88,7 @@ def watch_folder(
         raise UsageError(f"--out {out}: a watch appends rows to a .jsonl file")
     with open_watch_state(out) as state:
         scorer = open_scorer(bundle_folder, options)
-        overlays = open_overlays(scorer) if open_overlays else None
+        overlays = drawing.open(scorer) if drawing else None
         tally = Tally(scorer.judge.names)
         begun = time.monotonic()
         with Intake(scorer.bundle.manifest.input) as intake:
