@@ -14,7 +14,7 @@ from stripsight.errors import BundleError, EngineError
 from stripsight.scoring.engine import EngineInfo, EngineSettings, Output, UInt8Images
 from stripsight.scoring.graph_contract import Kind, Port, check_graph
 from stripsight.scoring.openvino_module import import_openvino, open_core
-from stripsight.scoring.threads import settle_threads
+from stripsight.scoring.threads import count_bound_cores, settle_threads
 
 # int8 is in the graph; what is left of it runs in fp32.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
@@ -72,6 +72,9 @@ def compile_openvino(bundle: Bundle, variant: Variant, settings: EngineSettings)
                 "INFERENCE_PRECISION_HINT": _HINTS[variant.precision],
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": streams,
+                # OpenVINO ties its threads to the first cores: two processes with a thread each
+                # would share one core and leave the other idle.
+                "ENABLE_CPU_PINNING": threads == count_bound_cores(),
             },
         )
     except RuntimeError as error:

@@ -18,8 +18,14 @@ def count_cores(quota_file: Path = _QUOTA_FILE) -> int:
     A container with two cores' worth of time sees all cores of its host; as many threads would
     spend most of each period stopped.
     """
+    bound = count_bound_cores()
+    return max(1, min(bound, _read_quota(quota_file) or bound))
+
+
+def count_bound_cores() -> int:
+    """Cores that this process is bound to, whatever share of their time it may have."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(bound or 1, _read_quota(quota_file) or bound or 1))
+    return bound or 1
 
 
 def _read_quota(path: Path) -> int | None:

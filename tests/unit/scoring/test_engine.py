@@ -346,3 +346,21 @@ def test_a_file_that_changes_between_opening_and_loading_is_not_run(
     (bundle.folder / "fp32.bin").write_bytes(data)
     with pytest.raises(BundleError, match="is not the file that its manifest names"):
         load_engine(bundle)
+
+
+def test_threads_are_tied_to_cores_only_where_all_cores_are_theirs(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stripsight.scoring import openvino_backend
+
+    real, tied = openvino_backend.OpenVinoBackend, []
+
+    def note(compiled: Any, info: Any) -> Any:
+        tied.append(compiled.get_property("ENABLE_CPU_PINNING"))
+        return real(compiled, info)
+
+    monkeypatch.setattr(openvino_backend, "OpenVinoBackend", note)
+    for cores in (1, 2):
+        monkeypatch.setattr(openvino_backend, "count_bound_cores", lambda cores=cores: cores)
+        load_engine(bundle, EngineSettings(threads=1))
+    assert tied == [True, False]
