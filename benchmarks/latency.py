@@ -34,11 +34,11 @@ from stripsight.imaging import read_grey
 from stripsight.labels import SEVERSTAL
 from stripsight.models.eager import oppose_eager
 from stripsight.models.network import build_network
-from stripsight.scoring.contender import open_engine
+from stripsight.scoring.bench.contender import open_engine
+from stripsight.scoring.bench.latency import Latency, compare_latencies, measure_latencies
+from stripsight.scoring.bench.steadiness import SteadinessProbe
 from stripsight.scoring.engine import EngineSettings, UInt8Images
-from stripsight.scoring.latency import Latency, compare_latencies, measure_latencies
 from stripsight.scoring.openvino_module import import_openvino
-from stripsight.scoring.steadiness import SteadinessProbe
 from stripsight.scoring.threads import count_cores
 
 GOALS = {"densenet121": 6, "resnet50": 6, "efficientnet_b0": 3, "efficientnet_b1": 3}

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from stripsight.bundle.folder import Bundle
-    from stripsight.scoring.contender import Opponent
+    from stripsight.scoring.bench.contender import Opponent
 
 _KNOWN = ("pytorch", "onnxruntime")
 
@@ -62,8 +62,8 @@ def bench(
     from stripsight.bundle.folder import open_bundle
     from stripsight.cli.progress import Stages
     from stripsight.cli.terminal import print_json, print_table, say_loading
-    from stripsight.scoring.benchmark import run_benchmark
-    from stripsight.scoring.benchmark_record import build_tables, list_notes, to_json
+    from stripsight.scoring.bench.benchmark import run_benchmark
+    from stripsight.scoring.bench.record import build_tables, list_notes, to_json
     from stripsight.scoring.engine import EngineSettings
     from stripsight.scoring.threads import settle_threads
 
@@ -82,7 +82,7 @@ def bench(
         )
     content = to_json(measured)
     if out is not None:
-        from stripsight.scoring.benchmark_plot import draw_benchmark
+        from stripsight.scoring.bench.plot import draw_benchmark
 
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / "bench.svg", draw_benchmark(measured).encode())
@@ -159,7 +159,7 @@ def _oppose_onnx_runtime(bundle: "Bundle", threads: int) -> "Opponent":
     from importlib.util import find_spec
 
     from stripsight.errors import EngineError
-    from stripsight.scoring.contender import oppose_onnx_runtime
+    from stripsight.scoring.bench.contender import oppose_onnx_runtime
 
     if find_spec("onnxruntime") is None:
         raise EngineError("ONNX Runtime is not installed: pip install onnxruntime")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stripsight.models.network import build_network
-from stripsight.scoring.contender import Contender, Opponent, make_sequential
+from stripsight.scoring.bench.contender import Contender, Opponent, make_sequential
 from stripsight.scoring.engine import UInt8Images
 
 NAME = "pytorch eager fp32"

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from stripsight.scoring.contender import Contender
+from stripsight.scoring.bench.contender import Contender
+from stripsight.scoring.bench.latency import Ratio, compute_ratio
 from stripsight.scoring.engine import UInt8Images
-from stripsight.scoring.latency import Ratio, compute_ratio
 
 _ROUNDS = 3
 _LEAST_BATCHES = 2

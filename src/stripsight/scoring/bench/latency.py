@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stripsight.scoring.contender import Contender
+from stripsight.scoring.bench.contender import Contender
 from stripsight.scoring.engine import UInt8Images
 
 _LEAST_REQUESTS = 2

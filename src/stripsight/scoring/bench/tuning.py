@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stripsight.bundle.folder import Bundle
+from stripsight.scoring.bench.throughput import list_streams
 from stripsight.scoring.engine import Engine, EngineSettings, UInt8Images, load_engine
 from stripsight.scoring.threads import settle_threads
-from stripsight.scoring.throughput import list_streams
 
 # What a few images can tell apart on a machine that does other things, too.
 _WORTH_CHANGING = 1.03

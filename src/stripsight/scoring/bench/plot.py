@@ -11,8 +11,8 @@ from html import escape
 
 import numpy as np
 
-from stripsight.scoring.benchmark import Benchmark
-from stripsight.scoring.throughput import Throughput
+from stripsight.scoring.bench.benchmark import Benchmark
+from stripsight.scoring.bench.throughput import Throughput
 
 _WIDTH = 760
 _LEFT, _RIGHT = 180, 170  # room for the labels

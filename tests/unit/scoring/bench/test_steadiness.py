@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from stripsight.scoring.steadiness import ProbeSample, SteadinessProbe, judge_samples
+from stripsight.scoring.bench.steadiness import ProbeSample, SteadinessProbe, judge_samples
 from stripsight.scoring.threads import count_cores
 
 

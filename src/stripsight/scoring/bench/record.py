@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stripsight.scoring.benchmark import Benchmark
-from stripsight.scoring.latency import Latency, Ratio
+from stripsight.scoring.bench.benchmark import Benchmark
+from stripsight.scoring.bench.latency import Latency, Ratio
 
 SCHEMA_VERSION = 1
 PERCENTILES = (50, 90, 99)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stripsight.scoring import benchmark_plot
-from stripsight.scoring.benchmark import Benchmark, Machine
-from stripsight.scoring.benchmark_plot import draw_benchmark
+from stripsight.scoring.bench import plot
+from stripsight.scoring.bench.benchmark import Benchmark, Machine
+from stripsight.scoring.bench.latency import Latency, Ratio
+from stripsight.scoring.bench.plot import draw_benchmark
+from stripsight.scoring.bench.steadiness import Steadiness
+from stripsight.scoring.bench.throughput import Throughput
 from stripsight.scoring.engine import EngineInfo
-from stripsight.scoring.latency import Latency, Ratio
-from stripsight.scoring.steadiness import Steadiness
-from stripsight.scoring.throughput import Throughput
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -77,7 +77,7 @@ def test_everything_stays_inside_the_picture(slow: float) -> None:
 
 @given(st.floats(1e-3, 1e6))
 def test_ticks_begin_at_zero_and_reach_the_highest(highest: float) -> None:
-    ticks = benchmark_plot._choose_ticks(highest)
+    ticks = plot._choose_ticks(highest)
     assert ticks[0] == 0
     assert ticks[-1] >= highest * 0.999999
     assert len(ticks) <= 7
@@ -85,6 +85,6 @@ def test_ticks_begin_at_zero_and_reach_the_highest(highest: float) -> None:
 
 
 def test_labels_that_would_collide_move_apart() -> None:
-    assert benchmark_plot._spread([10.0, 11.0, 100.0]) == [10.0, 25.0, 100.0]
-    assert benchmark_plot._spread([11.0, 10.0]) == [25.0, 10.0]
-    assert benchmark_plot._spread([]) == pytest.approx([])
+    assert plot._spread([10.0, 11.0, 100.0]) == [10.0, 25.0, 100.0]
+    assert plot._spread([11.0, 10.0]) == [25.0, 10.0]
+    assert plot._spread([]) == pytest.approx([])

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stripsight.scoring.contender import Contender, make_sequential
-from stripsight.scoring.throughput import Task, list_streams, measure_rate, measure_throughputs
+from stripsight.scoring.bench.contender import Contender, make_sequential
+from stripsight.scoring.bench.throughput import (
+    Task,
+    list_streams,
+    measure_rate,
+    measure_throughputs,
+)
 
 IMAGES = np.zeros((3, 1, 2, 4), np.uint8)
 

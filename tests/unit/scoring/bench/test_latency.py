@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stripsight.scoring.contender import make_sequential
-from stripsight.scoring.latency import (
+from stripsight.scoring.bench.contender import make_sequential
+from stripsight.scoring.bench.latency import (
     Latency,
     compare_latencies,
     compute_ratio,

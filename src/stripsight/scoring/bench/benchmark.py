@@ -13,13 +13,13 @@ import numpy as np
 
 from stripsight.bundle.folder import Bundle
 from stripsight.imaging import decode_grey, resize_grey
-from stripsight.scoring.contender import Opponent, enter_engine, open_engine
+from stripsight.scoring.bench.contender import Opponent, enter_engine, open_engine
+from stripsight.scoring.bench.latency import Latency, Ratio, compare_latencies, measure_latencies
+from stripsight.scoring.bench.steadiness import Steadiness, SteadinessProbe
+from stripsight.scoring.bench.throughput import Task, Throughput, list_streams, measure_throughputs
+from stripsight.scoring.bench.tuning import Trial, tune
 from stripsight.scoring.engine import EngineInfo, EngineSettings, UInt8Images, load_engine
-from stripsight.scoring.latency import Latency, Ratio, compare_latencies, measure_latencies
-from stripsight.scoring.steadiness import Steadiness, SteadinessProbe
 from stripsight.scoring.threads import count_cores, settle_threads
-from stripsight.scoring.throughput import Task, Throughput, list_streams, measure_throughputs
-from stripsight.scoring.tuning import Trial, tune
 
 BATCHES = (1, 2, 4, 8)
 

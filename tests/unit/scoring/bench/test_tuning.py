@@ -12,7 +12,7 @@ from hypothesis.strategies import DataObject
 from stripsight.bundle.folder import open_bundle
 from stripsight.errors import EngineError
 from stripsight.scoring import threads as threads_module
-from stripsight.scoring import tuning
+from stripsight.scoring.bench import tuning
 from stripsight.scoring.engine import EngineSettings
 from stripsight.scoring.threads import count_cores
 

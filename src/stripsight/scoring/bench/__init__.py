@@ -1,0 +1,1 @@
+"""How fast a bundle scores here, beside what else could run it, and whether to believe that."""
