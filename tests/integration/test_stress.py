@@ -102,6 +102,7 @@ def test_figures_are_scikit_learns_and_the_run_folder_is_left_alone(
     assert sorted(path.name for path in opened.folder.rglob("*")) == before
     assert [curve.name for curve in stress.curves] == [c.name for c in CORRUPTIONS]
     assert (stress.images, stress.part_images) == (9, 9)
+    assert stress.positives == tuple(opened.data.datasets["test"].labels.sum(axis=0))
     predictions = predict_part(opened, "test")
     first = stress.curves[0].levels[0]
     for figure, reference in (
@@ -125,6 +126,12 @@ def test_figures_are_scikit_learns_and_the_run_folder_is_left_alone(
                     assert clean is not None
                     assert change.value == pytest.approx(figure.value - clean.value)
                     assert change.low <= change.value <= change.high
+            for name, bound in level.bounds.items():
+                change = level.changes[name]
+                assert bound is not None
+                assert change is not None
+                # For all 80 comparisons at once, so beyond the limit for this one.
+                assert bound > change.high or bound == change.high in (0, 1)
 
 
 def test_an_image_that_nothing_happens_to_changes_no_figure(

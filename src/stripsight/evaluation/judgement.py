@@ -4,16 +4,17 @@ A figure that cannot be had (no positives, no thresholds) is None in memory, nul
 and a dash in tables, with a note that says why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from stripsight.decision.document import Decisions, apply_decisions
-from stripsight.decision.policy import ClassPolicy
+from stripsight.decision.policy import ClassPolicy, Codes
 from stripsight.evaluation.called_instead import CalledInstead, count_called_instead
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.intervals.bootstrap import bootstrap_figures
 from stripsight.evaluation.intervals.interval import Figure
+from stripsight.evaluation.metrics import Labels, Scores
 from stripsight.evaluation.policies.outcomes import Counts, count_outcomes
 from stripsight.evaluation.predictions import Predictions
 from stripsight.reporting.quantities import format_quantity
@@ -143,34 +144,70 @@ def judge(
     Raises:
         EvaluationError: no image, or logits that are not finite.
     """
-    logits, labels = predictions.logits, predictions.labels
-    codes = apply_decisions(decisions, logits)
-    bootstrapped = bootstrap_figures(logits, codes, labels, groups)
+    return judge_codes(
+        predictions.logits,
+        apply_decisions(decisions, predictions.logits),
+        predictions.labels,
+        groups,
+        class_names=predictions.class_names,
+        thresholds=decisions.policy.classes,
+        policy=decisions.policy.name,
+        part=part,
+        split=split,
+        notes=notes,
+    )
+
+
+def judge_codes(
+    scores: Scores,
+    codes: Codes,
+    labels: Labels,
+    groups: Groups,
+    *,
+    class_names: tuple[str, ...],
+    thresholds: Sequence[ClassPolicy],
+    policy: str,
+    part: str,
+    split: str = "",
+    notes: tuple[str, ...] = (),
+) -> Judgement:
+    """Compute every figure of decisions, whatever rule or rules they are by.
+
+    Args:
+        scores: `[N, C]`, logits or probabilities; average precision and AUROC are theirs.
+        codes: int8 `[N, C]`; all other figures are theirs.
+        labels: `[N, C]`.
+        groups: int64 `[N]`.
+        class_names: C names.
+        thresholds: of each class; without any where there is no single one.
+        policy: name of the policy.
+        part: of the split.
+        split: its title.
+        notes: that go before those found here.
+
+    Raises:
+        EvaluationError: no image, or scores that are not finite.
+    """
+    bootstrapped = bootstrap_figures(scores, codes, labels, groups)
     outcomes = count_outcomes(codes, labels)
     classes = tuple(
-        ClassJudgement(name, int(labels[:, column].sum()), thresholds, figures, counts)
-        for column, (name, thresholds, figures, counts) in enumerate(
-            zip(
-                predictions.class_names,
-                decisions.policy.classes,
-                bootstrapped.classes,
-                outcomes.classes,
-                strict=True,
-            )
+        ClassJudgement(name, int(labels[:, column].sum()), limits, figures, counts)
+        for column, (name, limits, figures, counts) in enumerate(
+            zip(class_names, thresholds, bootstrapped.classes, outcomes.classes, strict=True)
         )
     )
     found = [note for row in classes for note in _notes(row, part, len(labels))]
     return Judgement(
         part=part,
         split=split,
-        policy=decisions.policy.name,
+        policy=policy,
         images=bootstrapped.images,
         groups=bootstrapped.groups,
         classes=classes,
         macro=bootstrapped.macro,
         overall=bootstrapped.overall,
         counts=outcomes.images,
-        called_instead=count_called_instead(codes, labels, predictions.class_names),
+        called_instead=count_called_instead(codes, labels, class_names),
         notes=(*notes, *found, *_note_overruled(classes)),
     )
 

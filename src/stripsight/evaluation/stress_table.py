@@ -11,11 +11,11 @@ _AP, _RECALL = "macro_average_precision", "macro_recall"
 
 
 def tabulate_stress(stress: StressTest) -> Table:
-    """A row a corruption; a fall is where the whole interval of the change lies below 0."""
+    """A row a corruption; a fall is where the bound of the change lies below 0."""
     part = f"{stress.images:,} of {stress.part_images:,}" if _is_limited(stress) else stress.images
     table = Table(
         title=f"stress: {part} {stress.part} images, corrupted in {len(stress.curves)} ways\n"
-        "strength from which on the figure lies surely (95 %) below the one as is",
+        "strength from which on the figure falls beyond chance (95 %, all comparisons counted)",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,

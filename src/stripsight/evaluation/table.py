@@ -19,8 +19,11 @@ _OPTIMISTIC = (
 )
 
 
-def build_table(judgement: Judgement) -> Group:
-    """Two tables of a row a class, narrow enough for 80 columns, and what must be said below."""
+def build_table(judgement: Judgement, *, of_folds: Sequence[str] | None = None) -> Group:
+    """Two tables of a row a class, narrow enough for 80 columns, and what must be said below.
+
+    `of_folds` gives the thresholds of each class in words, where every fold has its own.
+    """
     alike = "" if judgement.groups == judgement.images else f" in {judgement.groups:,} groups"
     table = _start(
         f"{judgement.part} split, {judgement.images:,} images{alike}"
@@ -40,16 +43,21 @@ def build_table(judgement: Judgement) -> Group:
     table.add_row("macro", "", *macro)
 
     calls = _start(
-        f"decisions by {judgement.policy}, thresholds fitted on validation"
+        f"decisions by {judgement.policy}, thresholds fitted on"
+        f" {'validation' if of_folds is None else 'the validation images of each fold'}"
         "\na class's counts are of labels (one class on one image), the last line's of whole images"
     )
     calls.add_column("class", no_wrap=True)
     for heading in ("defect from", "precision", "recall", "escapes", "overkills", "reviews"):
         calls.add_column(heading, justify="right", no_wrap=True)
-    for row in judgement.classes:
+    limits = [
+        "-" if row.thresholds.defect_from is None else f"{row.thresholds.defect_from:.3f}"
+        for row in judgement.classes
+    ]
+    for row, limit in zip(judgement.classes, of_folds or limits, strict=True):
         calls.add_row(
             Text(row.name),
-            "-" if row.thresholds.defect_from is None else f"{row.thresholds.defect_from:.3f}",
+            limit,
             format_value(row.figures["precision"]),
             format_value(row.figures["recall"]),
             *_counts(row.counts),

@@ -24,8 +24,8 @@ class Difference:
 
     Attributes:
         value: of the difference.
-        interval: at 95 %.
-        p_value: two-sided; at most 0.05 where the interval leaves out 0.
+        interval: at the level that was asked for.
+        p_value: two-sided; at most 1 - level where the interval leaves out 0.
     """
 
     value: float
@@ -34,7 +34,7 @@ class Difference:
 
 
 def subtract_figures(
-    first: Figure, second: Figure, *, luck: float = 0.0, freedom: int = 0
+    first: Figure, second: Figure, *, luck: float = 0.0, freedom: int = 0, level: float = LEVEL
 ) -> Difference:
     """`first - second`, both drawn under the same weights.
 
@@ -44,12 +44,13 @@ def subtract_figures(
         luck: variance of the difference that does not come from the images (seeds).
         freedom: degrees of freedom that `luck` was estimated with; the limits then have those of
             Welch and Satterthwaite.
+        level: of confidence, in 0..1.
     """
     value = first.value - second.value
-    down, freedom_down = _measure_arm(first, second, luck, freedom)
-    up, freedom_up = _measure_arm(second, first, luck, freedom)
+    down, freedom_down = _measure_arm(first, second, luck, freedom, level)
+    up, freedom_up = _measure_arm(second, first, luck, freedom, level)
     error, degrees = (down, freedom_down) if value > 0 else (up, freedom_up)
-    tail = (1 + LEVEL) / 2
+    tail = (1 + level) / 2
     return Difference(
         value=value,
         interval=Interval(
@@ -60,14 +61,16 @@ def subtract_figures(
     )
 
 
-def _measure_arm(a: Figure, b: Figure, luck: float, freedom: int) -> tuple[float, float]:
+def _measure_arm(
+    a: Figure, b: Figure, luck: float, freedom: int, level: float
+) -> tuple[float, float]:
     """Standard error of `a - b` on its lower side, and its degrees of freedom."""
-    limits_a, limits_b = a.interval, b.interval
+    limits_a, limits_b = a.limits(level), b.limits(level)
     a_down, a_up = a.value - limits_a.low, limits_a.high - a.value
     b_down, b_up = b.value - limits_b.low, limits_b.high - b.value
     correlation = float(correlate_draws((a, b), unknown=0.0)[0, 1])
     square = a_down**2 + b_up**2 - correlation * (a_down * b_down + a_up * b_up)
-    normal = float(ndtri((1 + LEVEL) / 2))
+    normal = float(ndtri((1 + level) / 2))
     error = max(math.sqrt(max(0.0, square)) / normal, float((a.draws - b.draws).std(ddof=1)))
     if not freedom or not luck:
         return error, _MANY

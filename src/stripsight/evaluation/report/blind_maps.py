@@ -1,6 +1,6 @@
 """Findings about heatmaps that point no better than a guess which looks at no image."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from stripsight.evaluation.evaluation import Evaluation
@@ -19,7 +19,7 @@ MEASURE_TITLES = {
 _MOST_LISTED = 8
 _ACTION = (
     "Do not show heatmaps as the place of such a defect; train with loss.localisation_weight where"
-    " there are masks, or with a larger data.image_size."
+    " there are masks or boxes, or with a larger data.image_size."
 )
 
 
@@ -57,37 +57,42 @@ def find_blind_maps(evaluation: Evaluation) -> Iterator[Notice]:
     sure = [lag for lag in lags if lag.is_sure]
     macro = places.macro
     if sure:
-        classes = list(dict.fromkeys(lag.name for lag in sure))
+        classes = dict.fromkeys(lag.name for lag in sure)
+        sure_ones = [
+            f"{name} ({', '.join(MEASURE_TITLES[lag.measure] for lag in sure if lag.name == name)})"
+            for name in classes
+        ]
         yield Notice(
             "look",
-            "Heatmaps point worse than a guess",
+            "Heatmaps do worse than a guess",
             f"{len(sure):,}",
             f"of {format_quantity(looked_at, 'measure')} of classes",
-            f"Of {', '.join(classes)}, pointing at the middle or where such defects usually lie"
-            " points better; the whole 95 % interval of the lead is below 0. Where no map differs"
-            " from a guess, about one measure in forty looks so by chance.",
+            f"Of {', '.join(sure_ones)}, the middle of the image or where such defects usually lie"
+            " does better; the whole 95 % interval of the lead is below 0."
+            f"{_say_ahead(evaluation, classes)} Where no map differs from a guess, about one"
+            " measure in forty looks so by chance.",
             _ACTION,
             details=_describe(sure),
         )
     elif macro and all(found.lead_interval.low <= 0 for found in macro.values()):
         yield Notice(
             "note",
-            "Heatmaps are not shown to point better than a guess",
+            "Heatmaps are not shown to do better than a guess",
             "0",
             f"of {format_quantity(len(macro), 'measure')} ahead",
-            "Whoever points where such defects usually lie may point as well.",
+            "Whoever points where such defects usually lie may do as well.",
             _ACTION,
             details=_describe(lags),
         )
     elif lags:
         yield Notice(
             "note",
-            "Heatmaps may point worse than a guess",
+            "Heatmaps may do worse than a guess",
             f"{len(lags):,}",
             f"of {format_quantity(looked_at, 'measure')} of classes",
             "There the maps are behind a guess that looks at no image; it may be chance, for the"
             " intervals of the lead hold 0.",
-            "Read these heatmaps with care; more images with masks would tell.",
+            "Read these heatmaps with care; more images with masks or boxes would tell.",
             details=_describe(lags),
         )
 
@@ -99,6 +104,23 @@ def _list_lags(evaluation: Evaluation) -> Iterator[_Lag]:
             has_guess = found is not None and (found.centre, found.mean_mask) != (None, None)
             if found is not None and has_guess and found.lead < 0:
                 yield _Lag(row.name, measure, found)
+
+
+def _say_ahead(evaluation: Evaluation, names: Collection[str]) -> str:
+    """Of these classes, the measures in which the maps are ahead of the guess all the same."""
+    ahead = [
+        f"{row.name} ({', '.join(better)})"
+        for row in evaluation.places.classes
+        if row.name in names
+        and (
+            better := [
+                title
+                for measure, title in MEASURE_TITLES.items()
+                if (found := row.found.get(measure)) is not None and found.lead > 0
+            ]
+        )
+    ]
+    return f" By other measures the maps are ahead: {', '.join(ahead)}." if ahead else ""
 
 
 def _describe(lags: list[_Lag]) -> tuple[str, ...]:

@@ -108,22 +108,36 @@ def _find_escapes(evaluation: Evaluation) -> Iterator[Notice]:
 
 def _find_overkills(evaluation: Evaluation) -> Iterator[Notice]:
     judgement = evaluation.judgement
-    found = [("Clean images", judgement.overall["image_overkill_rate"], judgement.counts)]
-    if found[0][1] is None:  # no clean image, so of each class the images without it
+    found = [
+        (
+            "Clean images are often called defective",
+            "of them",
+            "",
+            judgement.overall["image_overkill_rate"],
+            judgement.counts,
+        )
+    ]
+    if found[0][3] is None:  # no clean image, so of each class the images without it
         found = [
-            (f"Images without {row.name}", row.figures["overkill_rate"], row.counts)
+            (
+                f"{row.name} is often called where it is not",
+                "of the images without it",
+                " images without it, all of which show another class",
+                row.figures["overkill_rate"],
+                row.counts,
+            )
             for row in judgement.classes
             if row.counts is not None
         ]
-    for what, rate, counts in found:
+    for title, unit, without, rate, counts in found:
         if rate is None or counts is None or rate.value <= _MOST_OVERKILLS:
             continue
         yield Notice(
             "serious" if rate.interval.low > _SURELY_BAD else "look",
-            f"{what} are often called defective",
+            title,
             write_share(rate),
-            "of them",
-            f"{counts.overkills:,} of {counts.negatives:,} (95 % interval"
+            unit,
+            f"{counts.overkills:,} of {counts.negatives:,}{without} (95 % interval"
             f" {write_share_limits(rate)}).",
             "Name a price of overkills or a share of reviews with stripsight decide, or train on"
             " more images like them.",

@@ -11,6 +11,7 @@ from stripsight.evaluation.report.blocks import (
     write_caption,
     write_value,
 )
+from stripsight.evaluation.report.evidence import VERY_FEW_POSITIVES
 from stripsight.evaluation.stress.stress_test import StressCurve, StressLevel, StressTest
 from stripsight.reporting.canvas import Plot
 from stripsight.reporting.colors import STEEL
@@ -27,8 +28,11 @@ _MILD = 2  # levels of five
 
 
 def find_worst_corruption(stress: StressTest | None) -> Iterator[Notice]:
-    """The corruption under which a figure falls at the mildest strength, if any does at all."""
-    if stress is None:
+    """The corruption under which a figure falls at the mildest strength, if any does at all.
+
+    None where a class of the means is shown too seldom: two images more or less are no finding.
+    """
+    if stress is None or _list_few(stress):
         return
     falls = [
         (fall.level, change.value, curve, name, fall)
@@ -54,12 +58,22 @@ def find_worst_corruption(stress: StressTest | None) -> Iterator[Notice]:
     yield Notice(
         "look" if level <= _MILD else "note",
         f"{capitalise(curve.title)} makes it worse first",
-        f"{_strength(fall)} {curve.unit}",
-        f"strength {level} of {len(curve.levels) - 1}",
-        f"From there on the {_TITLES[name]} is surely (95 %) below the {values[0]} without"
-        f" corruption: {values[1]} there, {values[2]} at the strongest.{also}{few}",
+        _strength(fall),
+        f"{curve.unit}: strength {level} of {len(curve.levels) - 1}",
+        f"From there on the {_TITLES[name]} is below the {values[0]} without corruption:"
+        f" {values[1]} there, {values[2]} at the strongest. That is so beyond chance (95 %, all"
+        f" corruptions and strengths counted).{also}{few}",
         "Keep the camera from it, watch for it with stripsight data compare, or train with images"
         " like that (augmentation) and judge again.",
+    )
+
+
+def _list_few(stress: StressTest) -> str:
+    """Classes of the means that the images show too seldom to find a fall on."""
+    return ", ".join(
+        f"{name} ({count:,})"
+        for name, count in zip(stress.class_names, stress.positives, strict=True)
+        if 0 < count < VERY_FEW_POSITIVES
     )
 
 
@@ -93,19 +107,25 @@ def show_stress(stress: StressTest) -> Section:
     ]
     lead = (
         f"{format_quantity(stress.images, 'image')} of {stress.part}, each as it is and corrupted"
-        f" in {len(stress.curves)} ways; calibration and thresholds stay as they are."
+        f" in {len(stress.curves)} ways; calibration and thresholds stay as they are. A fall is"
+        " called where it is beyond chance, all corruptions, strengths and both figures counted."
     )
     blocks: list[Block] = [
         Table("Where it begins to fail", columns, rows),
         FigureGrid(plots, "Figures against strength", dense=True),
     ]
+    notes = []
     if stress.images < stress.part_images:
-        note = Note(
+        notes.append(
             f"Only {stress.images:,} of {stress.part_images:,} images were corrupted; they hold"
             " more of the rare classes than the part does."
         )
-        return Section("stress", "What it bears", [note, *blocks], lead)
-    return Section("stress", "What it bears", blocks, lead)
+    if few := _list_few(stress):
+        notes.append(
+            f"Too few images show {few}: no finding is made of a fall. At least"
+            f" {VERY_FEW_POSITIVES} of each class are needed, look-alikes counted once."
+        )
+    return Section("stress", "What it bears", [*map(Note, notes), *blocks], lead)
 
 
 def _draw(curve: StressCurve) -> Plot:

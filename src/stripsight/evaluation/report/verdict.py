@@ -84,8 +84,8 @@ def write_label_sentence(evaluation: Evaluation) -> str:
         f"Class by class, {escapes:,} of"
         f" {format_quantity(labels, 'label')} (one class on one image)"
         f" {'escapes' if escapes == 1 else 'escape'}{more}, and"
-        f" {format_quantity(false_calls, 'class is', 'classes are')} called that"
-        f" {'is' if false_calls == 1 else 'are'} not there. "
+        f" {format_quantity(false_calls, 'call is of a class', 'calls are of a class')} that the"
+        " image does not show. "
     )
 
 

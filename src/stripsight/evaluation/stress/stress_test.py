@@ -5,6 +5,10 @@ level. All figures are of the same images under the same weights, so the change 
 without corruption is paired. Average precision may hold while F1 falls: the ranking bears what the
 thresholds, which nobody moves, do not.
 
+Among 80 comparisons (8 corruptions, 5 strengths, 2 figures) some always look bad. So a fall is
+called only where a bound that holds for all of them at once (Bonferroni) lies below 0: where no
+corruption does anything, the chance that any fall is called is about 5 % at most.
+
 Thresholds and calibration stay those of the run, whatever the light. What a corruption is, and
 where labels stop being true, is `corruptions.py`'s business.
 """
@@ -13,19 +17,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.document import Decisions, apply_decisions
 from stripsight.errors import EvaluationError, UsageError
 from stripsight.evaluation.groups import find_groups
 from stripsight.evaluation.intervals.bootstrap import BootstrapFigures, bootstrap_figures
 from stripsight.evaluation.intervals.differences import subtract_figures
-from stripsight.evaluation.intervals.interval import Figure
+from stripsight.evaluation.intervals.interval import LEVEL, Figure
 from stripsight.evaluation.opened_run import OpenedRun
 from stripsight.evaluation.stress.corrupted_images import ReportProgress, predict_corrupted
 from stripsight.evaluation.stress.corruptions import CORRUPTIONS, LEVELS, Corruption
 
 MACRO = ("average_precision", "auroc", "f1", "precision", "recall")
 OVERALL = ("image_escape_rate", "image_overkill_rate", "image_review_rate")
+COMPARED = ("macro_average_precision", "macro_recall")
+"""Figures of which a fall is called."""
+
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,8 @@ class StressLevel:
         figures: `macro_` figures of `MACRO` and the `OVERALL` ones; None where there is none.
         changes: each less the same figure without corruption, paired; None likewise, and 0 for
             level 0.
+        bounds: of each figure of `COMPARED`, the least by which it has fallen, as a change:
+            one-sided, and for all comparisons of the test at once; None likewise.
         average_precisions: of each class, in column order; None likewise.
     """
 
@@ -54,6 +66,7 @@ class StressLevel:
     strength: float | None
     figures: Mapping[str, Measured | None]
     changes: Mapping[str, Measured | None]
+    bounds: Mapping[str, float | None]
     average_precisions: tuple[Measured | None, ...]
 
 
@@ -76,11 +89,11 @@ class StressCurve:
     levels: tuple[StressLevel, ...]
 
     def find_fall(self, figure: str = "macro_average_precision") -> StressLevel | None:
-        """The first level from which on `figure` is surely lower than without corruption."""
+        """The first level from which on `figure`, one of `COMPARED`, is lower beyond chance."""
         falls = None
         for level in reversed(self.levels[1:]):
-            change = level.changes[figure]
-            if change is None or change.high >= 0:
+            bound = level.bounds[figure]
+            if bound is None or bound >= 0:
                 break
             falls = level
         return falls
@@ -95,6 +108,7 @@ class StressTest:
         images: predicted at each level.
         part_images: of the whole part; more than `images` after a limit.
         class_names: in column order.
+        positives: of each class, the groups of look-alikes among `images` that show it.
         seed: of noise, sides and bootstrap.
         rounds: of the bootstrap.
         curves: one a corruption.
@@ -104,13 +118,14 @@ class StressTest:
     images: int
     part_images: int
     class_names: tuple[str, ...]
+    positives: tuple[int, ...]
     seed: int
     rounds: int
     curves: tuple[StressCurve, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `stress_<part>.json`."""
-        return {"schema_version": 1, **asdict(self)}
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
 
 
 def stress_run(
@@ -172,12 +187,13 @@ def stress_run(
         )
 
     clean = judge(0)
+    confidence = 1 - (1 - LEVEL) / max(1, len(corruptions) * LEVELS * len(COMPARED))
     curves = []
     for number, corruption in enumerate(corruptions):
-        levels = [_describe_level(0, None, clean, clean)]
+        levels = [_describe_level(0, None, clean, clean, confidence)]
         for level, strength in enumerate(corruption.strengths, 1):
             figures = judge(number * LEVELS + level)
-            levels.append(_describe_level(level, float(strength), figures, clean))
+            levels.append(_describe_level(level, float(strength), figures, clean, confidence))
         curves.append(
             StressCurve(
                 corruption.name, corruption.title, corruption.unit, corruption.note, tuple(levels)
@@ -188,6 +204,7 @@ def stress_run(
         images=len(dataset),
         part_images=len(whole),
         class_names=dataset.classes.names,
+        positives=tuple(len(np.unique(groups[column == 1])) for column in dataset.labels.T),
         seed=seed,
         rounds=rounds,
         curves=tuple(curves),
@@ -211,7 +228,11 @@ def _check(opened: OpenedRun, decisions: Decisions, corruptions: Sequence[Corrup
 
 
 def _describe_level(
-    level: int, strength: float | None, figures: BootstrapFigures, clean: BootstrapFigures
+    level: int,
+    strength: float | None,
+    figures: BootstrapFigures,
+    clean: BootstrapFigures,
+    confidence: float,
 ) -> StressLevel:
     now, before = _select(figures), _select(clean)
     return StressLevel(
@@ -219,6 +240,7 @@ def _describe_level(
         strength=strength,
         figures={name: _measure(figure) for name, figure in now.items()},
         changes={name: _measure_change(figure, before[name]) for name, figure in now.items()},
+        bounds={name: _bound_change(now[name], before[name], confidence) for name in COMPARED},
         average_precisions=tuple(_measure(c["average_precision"]) for c in figures.classes),
     )
 
@@ -243,3 +265,12 @@ def _measure_change(now: Figure | None, before: Figure | None) -> Measured | Non
         return Measured(0.0, 0.0, 0.0)
     change = subtract_figures(now, before)
     return Measured(change.value, change.interval.low, change.interval.high)
+
+
+def _bound_change(now: Figure | None, before: Figure | None, confidence: float) -> float | None:
+    """Upper limit of the change, one-sided at `confidence`."""
+    if now is None or before is None:
+        return None
+    if now is before:
+        return 0.0
+    return subtract_figures(now, before, level=2 * confidence - 1).interval.high

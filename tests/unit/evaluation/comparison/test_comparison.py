@@ -111,6 +111,16 @@ def test_all_of_twenty_against_seventeen_is_not_certain_either() -> None:
     assert difference.interval.low == pytest.approx(0.15 - np.hypot(0.1164, limit - 0.85), abs=5e-3)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.95, 1 - 0.1 / 80])
+def test_a_level_is_kept(level: float) -> None:
+    """Limits of independent normal figures at any level are the normal distribution's."""
+    a, b = make(0.6, 0.002, seed=1), make(0.5, 0.002, seed=2)
+    difference = subtract_figures(a, b, level=level)
+    half = stats.norm.ppf((1 + level) / 2) * np.hypot(0.002, 0.002)
+    assert difference.interval.low == pytest.approx(0.1 - half, rel=0.01)
+    assert difference.interval.high == pytest.approx(0.1 + half, rel=0.01)
+
+
 def test_luck_of_seeds_widens_and_welchs_degrees_of_freedom_count() -> None:
     a, b = make(0.6, 1e-6, seed=1), make(0.5, 1e-6, seed=2)
     luck = 0.03**2

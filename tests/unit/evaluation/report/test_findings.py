@@ -96,10 +96,13 @@ def test_without_clean_images_overkills_are_of_each_class(evaluate: Evaluate) ->
     labels = np.hstack([CLASS, 1 - CLASS])
     scores = np.where(labels, 0.995, 0.005)
     scores[:20, 0] = 0.995
-    found = levels(evaluate(labels, scores, [0.5, 0.5]))
-    assert found["Images without kind_0 are often called defective"] == "look"
-    assert found["No clean image to judge on"] == "note"
-    assert "Images without kind_1 are often called defective" not in found
+    found = find(evaluate(labels, scores, [0.5, 0.5]))
+    notice = found["kind_0 is often called where it is not"]
+    assert (notice.level, notice.unit) == ("look", "of the images without it")
+    # All of them are defective: "called defective" would be no fault.
+    assert notice.text.startswith("20 of 40 images without it, all of which show another class (95")
+    assert found["No clean image to judge on"].level == "note"
+    assert "kind_1 is often called where it is not" not in found
 
 
 def test_leaks(good: Evaluate) -> None:
@@ -185,7 +188,7 @@ def test_few_positives(evaluate: Evaluate, positives: int, level: str | None) ->
 def test_maps_that_do_not_lead_a_guess(good: Evaluate, low: float, is_blind: bool) -> None:
     found = Found(0.5, Interval(0.3, 0.7), 0.4, 0.4, 0.1, Interval(low, 0.3))
     places = Places("test", "validation", (64, 256), (2, 8), (), {"energy": found}, ())
-    title = "Heatmaps are not shown to point better than a guess"
+    title = "Heatmaps are not shown to do better than a guess"
     assert (levels(good(places=places)) == {title: "note"}) is is_blind
 
 
@@ -204,17 +207,20 @@ def find_maps(good: Evaluate, *leads: tuple[float, float, float]) -> tuple[Notic
 
 def test_maps_that_are_behind_a_guess_are_named(good: Evaluate) -> None:
     (notice,) = find_maps(good, (-0.1, -0.2, -0.01), (-0.02, -0.1, 0.05), (0.1, 0.05, 0.2))
-    assert (notice.level, notice.title) == ("look", "Heatmaps point worse than a guess")
+    assert (notice.level, notice.title) == ("look", "Heatmaps do worse than a guess")
     assert (notice.number, notice.unit) == ("1", "of 3 measures of classes")
     assert notice.details == (
         "pits, pointing: 0.300, the guess (mean mask) 0.400: lead -0.100 (-0.200 to -0.010)",
     )
-    assert "localisation_weight" in notice.action
+    assert "localisation_weight where there are masks or boxes" in notice.action
+    # What is said is what was found: the measure that is behind, and those that are not.
+    assert notice.text.startswith("Of pits (pointing), the middle of the image")
+    assert "By other measures the maps are ahead: pits (Dice)." in notice.text
 
 
 def test_maps_that_may_be_behind_are_a_note(good: Evaluate) -> None:
     (notice,) = find_maps(good, (-0.02, -0.1, 0.05), (0.1, 0.05, 0.2))
-    assert (notice.level, notice.title) == ("note", "Heatmaps may point worse than a guess")
+    assert (notice.level, notice.title) == ("note", "Heatmaps may do worse than a guess")
     assert len(notice.details) == 1
     assert find_maps(good, (0.02, -0.1, 0.05)) == ()
 

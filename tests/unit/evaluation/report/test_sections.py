@@ -196,7 +196,7 @@ def test_maps_stand_beside_the_better_guess(good: Evaluate) -> None:
     assert rows[1] == ("macro", "", "", dash, "0.500 (0.375)", dash, dash)
 
 
-def make_stress(high: float) -> StressTest:
+def make_stress(high: float, positives: int = 20) -> StressTest:
     def level(number: int, change: Measured) -> StressLevel:
         figure = Measured(0.5, 0.4, 0.6)
         names = ("macro_average_precision", "macro_recall")
@@ -205,13 +205,14 @@ def make_stress(high: float) -> StressTest:
             2.0 * number if number else None,
             dict.fromkeys(names, figure),
             dict.fromkeys(names, change),
+            dict.fromkeys(names, change.high),
             (figure,),
         )
 
     none, fall = Measured(0, 0, 0), Measured(-0.1, -0.2, high)
     levels = (level(0, none), *(level(n, fall if n >= 3 else none) for n in range(1, 6)))
     curve = StressCurve("blur", "blur", "px", "as out of focus", levels)
-    return StressTest("test", 40, 80, ("kind_0",), 0, 1000, (curve,))
+    return StressTest("test", 40, 80, ("kind_0",), (positives,), 0, 1000, (curve,))
 
 
 def test_a_fall_within_chance_is_not_shown() -> None:
@@ -225,27 +226,35 @@ def test_a_fall_within_chance_is_not_shown() -> None:
 def test_the_first_corruption_to_fail_is_a_finding() -> None:
     (notice,) = robustness.find_worst_corruption(make_stress(-0.01))
     assert (notice.title, notice.number, notice.level) == (
-        "Blur makes it worse first", "6 px", "note",
+        "Blur makes it worse first", "6", "note",
     )  # fmt: skip
-    assert "strength 3 of 5" in notice.unit
+    assert notice.unit == "px: strength 3 of 5"
     assert "0.5000 without corruption" in notice.text
     assert "40 of 80 images" in notice.text
     assert not list(robustness.find_worst_corruption(make_stress(0.01)))
     assert not list(robustness.find_worst_corruption(None))
 
 
+@pytest.mark.parametrize(("positives", "count"), [(9, 0), (10, 1)])
+def test_no_finding_rises_from_a_class_that_few_images_show(positives: int, count: int) -> None:
+    stress = make_stress(-0.01, positives)
+    assert len(list(robustness.find_worst_corruption(stress))) == count
+    said = read_notes(robustness.show_stress(stress).blocks)
+    assert ("Too few images show kind_0 (9): no finding" in said) == (count == 0)
+
+
 def test_a_fall_at_a_mild_strength_is_looked_at_and_the_mildest_comes_first() -> None:
     stress = make_stress(-0.01)
     (late,) = stress.curves
-    fall = late.levels[3].changes
+    fall = late.levels[3].bounds
     early = replace(
         late,
         title="shift",
-        levels=(late.levels[0], *(replace(level, changes=fall) for level in late.levels[1:])),
+        levels=(late.levels[0], *(replace(level, bounds=fall) for level in late.levels[1:])),
     )
     (notice,) = robustness.find_worst_corruption(replace(stress, curves=(late, early)))
     assert (notice.title, notice.number, notice.level) == (
-        "Shift makes it worse first", "2 px", "look",
+        "Shift makes it worse first", "2", "look",
     )  # fmt: skip
     assert "falls under blur" in notice.text
 

@@ -32,8 +32,8 @@ def test_all_is_well(good: Evaluate) -> None:
         " 6.0 %) and 0 of 40 clean images are called defective (0 % to 6.0 %)."
     )
     assert verdict.text.startswith(
-        "Class by class, 0 of 40 labels (one class on one image) escape, and 0 classes are called"
-        " that are not there. Split holdout"
+        "Class by class, 0 of 40 labels (one class on one image) escape, and 0 calls are of a"
+        " class that the image does not show. Split holdout"
     )
     assert len(verdict.headlines) == 8
     for headline in verdict.headlines:
@@ -51,7 +51,7 @@ def test_a_label_is_a_class_on_an_image_and_an_image_is_whole(evaluate: Evaluate
     sentence = write_sentence(evaluation)
     assert sentence.startswith("On 160 images of test, 5 of 120 defective images are called clean")
     assert "1 of 40 clean images is called defective" in sentence
-    assert "13 of 160 labels (one class on one image) escape, and 5 classes are called" in (
+    assert "13 of 160 labels (one class on one image) escape, and 5 calls are of a" in (
         write_label_sentence(evaluation)
     )
     headlines = {headline.label: headline for headline in reach_verdict(evaluation).headlines}
@@ -68,7 +68,9 @@ def test_without_clean_images_classes_are_counted(evaluate: Evaluate) -> None:
     scores = certain(labels)
     evaluation = evaluate(labels, scores, [0.5, 0.5])
     assert write_sentence(evaluation).endswith("and no image is clean.")
-    assert "0 classes are called that are not there." in write_label_sentence(evaluation)
+    assert "and 0 calls are of a class that the image does not show." in (
+        write_label_sentence(evaluation)
+    )
 
 
 def test_one_class_too_many_is_one(evaluate: Evaluate) -> None:
@@ -76,7 +78,7 @@ def test_one_class_too_many_is_one(evaluate: Evaluate) -> None:
     scores = certain(labels)
     scores[0, 1] = 0.995
     sentence = write_label_sentence(evaluate(labels, scores, [0.5, 0.5]))
-    assert sentence.endswith("and 1 class is called that is not there. ")
+    assert sentence.endswith("and 1 call is of a class that the image does not show. ")
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 image goes"), (3, "3 images go")])
