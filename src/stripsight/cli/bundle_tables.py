@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from stripsight.bundle.collapse import list_collapse
 from stripsight.bundle.policy_change import BY_HAND
 from stripsight.cli.terminal import print_table
 
@@ -45,9 +46,16 @@ def print_manifest(manifest: "Manifest") -> None:
         f"files      {len(manifest.files)}, {size:.1f} MB, {len(manifest.golden)} golden images"
         " among them"
     )
+    print_collapse(list_collapse(manifest))
     typer.echo("origin")
     for key, value in manifest.provenance.items():
         _echo_origin(key, value, 1)
+
+
+def print_collapse(lines: Sequence[str]) -> None:
+    """Loudly, for it is what nobody may overlook: classes that are never found."""
+    for line in lines:
+        typer.secho(f"DO NOT USE AS IT IS: {line}", bold=True, fg="red")
 
 
 def print_change(change: "PolicyChange") -> None:

@@ -27,6 +27,12 @@ def export(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a bundle that stands there, at the end.")
     ] = False,
+    allow_collapse: Annotated[
+        bool,
+        typer.Option(
+            "--allow-collapse", help="Export though a class is never found; the bundle says so."
+        ),
+    ] = False,
     triton: Annotated[
         Path | None,
         typer.Option(
@@ -50,6 +56,8 @@ def export(
     Every precision predicts the whole validation part by the engine of the line and is held against
     PyTorch. The fastest that keeps 99 % of each class's recall and F1 becomes the default.
     """
+    from stripsight.bundle.collapse import list_collapse
+    from stripsight.cli.bundle_tables import print_collapse
     from stripsight.cli.progress import Stages
     from stripsight.cli.terminal import print_json, print_table, say_loading
     from stripsight.errors import UsageError
@@ -64,7 +72,7 @@ def export(
     from stripsight.export.triton import write_triton_repository
 
     words = tuple(word.strip() for word in variants.split(",") if word.strip())
-    settings = ExportSettings(words, calibration_images, name, force)
+    settings = ExportSettings(words, calibration_images, name, force, allow_collapse)
     with Stages() as stages:
         bundle = export_runs(runs, folder, settings, report_progress=stages.report)
     if triton is not None:
@@ -79,6 +87,7 @@ def export(
     typer.echo(manifest.why_chosen)
     for note in list_notes(manifest):
         typer.echo(f"note: {note}")
+    print_collapse(list_collapse(manifest))
     typer.echo(f"bundle {manifest.bundle_id}")
     typer.echo(f"written to {folder}")
     for path in (triton, kserve):

@@ -256,6 +256,7 @@ def _say_how_to_go_on() -> Iterator[None]:
 
 
 def _print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
+    from stripsight.cli.bundle_tables import print_collapse
     from stripsight.cli.terminal import print_json
 
     if as_json:
@@ -283,6 +284,7 @@ def _print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
         workers = f"{node.workers} worker{'' if node.workers == 1 else 's'}"
         typer.echo(f"  node {_show(node.node)}: {workers}, {node.images:,} images")
     typer.echo(summary.golden.describe())
+    print_collapse(summary.collapse)
 
 
 def _show(text: str) -> str:

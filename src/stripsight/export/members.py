@@ -25,6 +25,7 @@ from stripsight.evaluation.groups import find_groups
 from stripsight.evaluation.judged_files import find_stale_files
 from stripsight.evaluation.opened_run import OpenedRun, open_run
 from stripsight.evaluation.predictions import Predictions
+from stripsight.export.collapse import find_collapse, read_collapse
 
 CARD = "MODEL_CARD.md"
 
@@ -38,12 +39,14 @@ class Members:
         validation: labels, and logits by PyTorch in fp32: of an ensemble, averaged.
         decisions: of the bundle.
         card: MODEL_CARD.md as the bundle holds it.
+        collapse: a sentence for each class that is never found or called; () where all are.
     """
 
     opened: tuple[OpenedRun, ...]
     validation: Predictions
     decisions: Decisions
     card: str
+    collapse: tuple[str, ...]
 
     @property
     def first(self) -> OpenedRun:
@@ -66,6 +69,7 @@ def open_members(runs: Sequence[Path]) -> Members:
     else:
         judged = load_compared_runs(runs, "validation").runs
     cards = [_read_card(run) for run in judged]
+    collapse = tuple(line for run in judged for line in read_collapse(run))
     if len(judged) > 1:
         _check_policies(judged)
     opened = tuple(open_run(run.path) for run in judged)
@@ -76,12 +80,15 @@ def open_members(runs: Sequence[Path]) -> Members:
                 f" {_describe(opened[0])}: only runs of one image size make an ensemble"
             )
     if len(judged) == 1:
-        return Members(opened, judged[0].predictions, judged[0].decisions, cards[0])
+        alone = judged[0]
+        collapse += find_collapse(alone.predictions, alone.decisions)
+        return Members(opened, alone.predictions, alone.decisions, cards[0], collapse)
     validation = _average(judged)
     policy = judged[0].decisions.policy
     groups = find_groups(opened[0].data.prepared, validation.ids)
     fitted = fit_decisions(validation, groups, Choice(policy.name, policy.settings))
-    return Members(opened, validation, fitted.decisions, _join_cards(judged, cards))
+    collapse += find_collapse(validation, fitted.decisions)
+    return Members(opened, validation, fitted.decisions, _join_cards(judged, cards), collapse)
 
 
 def _average(judged: Sequence[ComparedRun]) -> Predictions:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from stripsight.bundle.collapse import KEY as COLLAPSE
 from stripsight.evaluation.opened_run import OpenedRun
 from stripsight.export.members import Members
 from stripsight.training.hardware import describe_hardware
@@ -26,6 +27,7 @@ def describe_origin(members: Members, export: dict[str, Any]) -> dict[str, Any]:
             "content_hash": record["data_set"]["content_hash"],
             "images_used": record["data_set"]["images_used"],
         },
+        **({COLLAPSE: list(members.collapse)} if members.collapse else {}),
         "split": {"name": split.name, "title": split.title, "hash": split.hash},
         "export": {
             **export,

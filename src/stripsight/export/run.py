@@ -19,6 +19,7 @@ from stripsight.bundle.gate import choose_variant, judge_variant
 from stripsight.bundle.manifest import InputContract, Manifest, Precision, Variant
 from stripsight.bundle.validation import Validation, write_validation
 from stripsight.errors import EngineError, EvaluationError, UsageError
+from stripsight.export.collapse import refuse_collapse
 from stripsight.export.destination import check_destination, fill_folder
 from stripsight.export.golden import TOLERANCE, choose_golden, write_golden
 from stripsight.export.graph import (
@@ -58,12 +59,14 @@ class ExportSettings:
         calibration_images: of the training split, for int8.
         name: of the bundle; None: its folder's.
         force: replace a bundle that stands there.
+        allow_collapse: export though a class is never found; the manifest says so.
     """
 
     variants: tuple[str, ...] = PRECISIONS
     calibration_images: int = CALIBRATION_IMAGES
     name: str | None = None
     force: bool = False
+    allow_collapse: bool = False
 
     def __post_init__(self) -> None:
         strange = [name for name in self.variants if name not in PRECISIONS]
@@ -87,12 +90,15 @@ def export_runs(
     Raises:
         UsageError: settings, or runs, that cannot be.
         StripSightError: see `open_members`, `check_destination`, `write_onnx`.
-        EvaluationError: the fp32 graph does not compute what the network does.
+        EvaluationError: a class is never found, or the fp32 graph does not compute what the network
+            does.
         BundleError: no variant passes the gate.
         OSError: the disk is full or read-only; what stood at `folder` is intact.
     """
     check_destination(folder, force=settings.force)
     members = open_members(runs)
+    if not settings.allow_collapse:
+        refuse_collapse(runs, members.collapse)
     with fill_folder(folder) as place:
         _Export(members, place, settings, report_progress).write(
             settings.name or folder.resolve().name

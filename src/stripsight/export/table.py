@@ -6,6 +6,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from stripsight.bundle.collapse import list_collapse
 from stripsight.bundle.manifest import Manifest, Variant
 
 _STEADY = 1 / 1.2
@@ -73,6 +74,7 @@ def to_json(manifest: Manifest) -> dict[str, Any]:
         "chosen": manifest.chosen,
         "why_chosen": manifest.why_chosen,
         "variants": [asdict(variant) for variant in manifest.variants],
+        "collapse": list(list_collapse(manifest)),
         "notes": list_notes(manifest),
         "provenance": manifest.provenance,
     }

@@ -6,8 +6,10 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from stripsight.bundle.collapse import list_collapse
+from stripsight.bundle.folder import open_manifest
 from stripsight.errors import StripSightError
-from stripsight.scoring.crew import Crew, LocalCrew
+from stripsight.scoring.crew import Crew, LocalCrew, Rows
 from stripsight.scoring.inputs import Item, list_inputs
 from stripsight.scoring.journal import Journal, open_journal
 from stripsight.scoring.opening import ClusterOptions, ScoreOptions
@@ -56,6 +58,7 @@ def score_inputs(
     """
     check_output(out)
     report = report_progress or (lambda done, total: None)
+    collapse = list_collapse(open_manifest(bundle_folder))
     with (
         open_journal(out, restart=restart) as journal,
         _open_crew(bundle_folder, options, drawing, cluster) as crew,
@@ -72,8 +75,7 @@ def score_inputs(
             report(done, total)
             begun = time.monotonic()
             for rows in groups:
-                for id_, line in rows:
-                    keeper.keep(id_, line)
+                keeper.keep(rows)
                 done += len(rows)
                 report(done, total)
         info, golden, nodes = crew.report()
@@ -82,7 +84,7 @@ def score_inputs(
         seconds = time.monotonic() - begun
         journal.finish()
     return ScoreSummary(
-        str(out), info, golden, crew.identity, tally, before, round(seconds, 3), nodes
+        str(out), info, golden, crew.identity, tally, before, round(seconds, 3), nodes, collapse
     )
 
 
@@ -111,9 +113,9 @@ class _Keeper:
         self._rows: list[tuple[str, str]] = []
         self._last = time.monotonic()
 
-    def keep(self, id_: str, line: str) -> None:
-        """Take the row of an input."""
-        self._rows.append((id_, line))
+    def keep(self, rows: Rows) -> None:
+        """Take rows of inputs."""
+        self._rows += rows
         waited = time.monotonic() - self._last >= _SECONDS_BETWEEN_WRITES
         if waited or len(self._rows) >= _ROWS_BETWEEN_WRITES:
             self.write()

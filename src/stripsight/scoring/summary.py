@@ -82,6 +82,7 @@ class ScoreSummary:
         scored_before: rows that an earlier, broken-off scoring had left.
         seconds: from the first image to the written table; of this one alone.
         nodes: of a cluster, by name; () where this process scored.
+        collapse: of the bundle, see `list_collapse`.
     """
 
     out: str
@@ -92,6 +93,7 @@ class ScoreSummary:
     scored_before: int
     seconds: float
     nodes: tuple[NodeShare, ...] = ()
+    collapse: tuple[str, ...] = ()
 
     @property
     def images_per_second(self) -> float | None:
@@ -113,6 +115,7 @@ class ScoreSummary:
             "failed": self.tally.failed,
             "reasons": [{"id": id_, "reason": reason} for id_, reason in self.tally.reasons],
             "suspects": self.tally.suspects,
+            "collapse": list(self.collapse),
             "scored_before": self.scored_before,
             "seconds": self.seconds,
             "images_per_second": None if rate is None else round(rate, 2),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from stripsight.bundle.collapse import list_collapse
 from stripsight.errors import UsageError
 from stripsight.scoring.inputs import Item, show_name, walk_images
 from stripsight.scoring.intake import Intake
@@ -107,7 +108,14 @@ def watch_folder(
                     report_count(tally.images)
         seconds = round(time.monotonic() - begun, 3)
     return ScoreSummary(
-        str(out), scorer.engine.info, scorer.golden, scorer.identity, tally, 0, seconds
+        str(out),
+        scorer.engine.info,
+        scorer.golden,
+        scorer.identity,
+        tally,
+        0,
+        seconds,
+        collapse=list_collapse(scorer.bundle.manifest),
     )
 
 
