@@ -17,9 +17,11 @@ from scipy.stats import spearmanr
 from stripsight.cli.app import run_command
 from stripsight.data.prepared import load_prepared
 from stripsight.decision.places import upsample_map
+from stripsight.evaluation.earlier import keep_earlier
 from stripsight.evaluation.gradcam import compute_gradcam
 from stripsight.evaluation.opened_run import open_run
 from stripsight.evaluation.predictions import predict
+from stripsight.evaluation.run import evaluate_run
 
 QUICK = (
     "model.backbone=test_resnet",
@@ -105,6 +107,11 @@ def test_table_json_report_and_card_tell_the_same(
     assert metrics["source"]["checkpoint"] in card
     assert metrics["source"]["checkpoint"][:16] in page
     assert f"{run / 'report.html'}" in printed
+    verdict = metrics["verdict"]
+    (line,) = [line for line in printed.splitlines() if line.startswith("verdict: ")]
+    assert line.startswith(f"verdict: {verdict['word']}: {verdict['findings'][0]['title']}")
+    assert verdict["word"] in page
+    assert all(finding["title"] in page for finding in verdict["findings"])
 
 
 def test_json_is_what_is_stored(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,6 +192,33 @@ def test_stress_of_a_few_images(run: Path, capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr().out
     assert "stress: 4 of 9 test images" in printed
     assert all(curve["title"] in printed for curve in stress["curves"])
+
+    # A plain one keeps what is still true, byte for byte, in page and terminal.
+    section = page[page.index("What it bears") :]
+    stored = (run / "stress.json").read_bytes()
+    evaluation = evaluate_run(run)
+    kept = read_text(run / "report.html")
+    assert kept[kept.index("What it bears") :] == section
+    assert (run / "stress.json").read_bytes() == stored
+
+    # What is no longer true, or damaged, is left out and said.
+    for change, said in (
+        ({"rule": "0" * 16}, "is of another decision rule"),
+        ({"source": {}}, "is of another checkpoint or of other images"),
+        ({"part_groups": 3}, "is of another checkpoint or of other images"),
+        ({"schema_version": 1}, "another version wrote"),
+        ({"curves": [{"name": "blur"}]}, "is damaged"),
+    ):
+        (run / "stress.json").write_text(json.dumps(stress | change))
+        left = keep_earlier(evaluation, stress=True, gradcam=False)
+        assert left.stress is None
+        (sentence,) = left.left_out
+        assert f"leaves out stress.json, which {said}: --stress" in sentence
+    assert run_command(["evaluate", str(run), "--json"]) == 0
+    assert f"note: {sentence}" in capsys.readouterr().err
+    shown = read_text(run / "report.html")
+    assert "What it bears" not in shown
+    assert f"{sentence[0].upper()}{sentence[1:]}." in shown
 
 
 @pytest.mark.parametrize(
@@ -426,3 +460,16 @@ def test_grad_cam_is_asked_where_wanted_and_stands_in_table_page_and_metrics(
         line = f"{name} {len(expected)} {mean:.2f}"
         assert line in page
         assert line in " ".join(said.split())
+
+    # A plain one, by another rule too, keeps it: no rule is in it.
+    assert run_command(["decide", str(run), "--policy", "review", "--share", "0.3"]) == 0
+    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
+    assert read_metrics(run)["gradcam"] == found
+    assert "Heatmaps against Grad-CAM" in read_text(run / "report.html")
+    metrics = read_metrics(run)
+    metrics["source"]["checkpoint"] = "0" * 64
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    capsys.readouterr()
+    assert run_command(["evaluate", str(run), "--allow-collapse"]) == 0
+    assert "note: the report leaves out what Grad-CAM said" in capsys.readouterr().out
+    assert read_metrics(run)["gradcam"] is None

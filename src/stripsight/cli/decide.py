@@ -122,6 +122,8 @@ def decide(
     typer.echo(f"next: stripsight evaluate {run}    judges by this policy, and keeps it")
     if refit.stale:
         typer.echo(f"      until then the figures in {', '.join(refit.stale)} are of another rule")
+        if any(name.startswith("stress") for name in refit.stale):
+            typer.echo("      add --stress to judge the corrupted images by it too")
 
 
 def _parse_prices(words: list[str]) -> dict[str, dict[str, float]]:

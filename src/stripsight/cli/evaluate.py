@@ -30,7 +30,8 @@ def evaluate(
     """Judge a run's best checkpoint: figures with intervals, decisions, slices.
 
     Calibration and thresholds are fitted on validation. A class that the model never finds, or has
-    no threshold for though the images show it, ends the command with exit code 1.
+    no threshold for though the images show it, ends the command with exit code 1. What --stress and
+    --grad-cam found stays in the report as long as it is of the same checkpoint, images and rule.
     """
     from stripsight.cli.progress import Stages
     from stripsight.cli.terminal import print_json, print_table, say_loading
@@ -40,6 +41,7 @@ def evaluate(
         raise UsageError("--stress-limit says how many images --stress takes: give --stress too")
     say_loading()
     from stripsight.evaluation.judged_files import find_stale_files
+    from stripsight.evaluation.report.verdict import describe_evaluation, write_verdict_line
     from stripsight.evaluation.run import evaluate_run
     from stripsight.evaluation.stress_table import tabulate_stress
     from stripsight.evaluation.table import build_table, tabulate_agreement
@@ -56,15 +58,18 @@ def evaluate(
         )
     judgement = evaluation.judgement
     if as_json:
-        print_json(evaluation.to_json())
+        print_json(describe_evaluation(evaluation))
     else:
         print_table(build_table(judgement))
         if evaluation.agreement is not None:
             print_table(tabulate_agreement(evaluation.agreement))
         if evaluation.stress is not None:
             print_table(tabulate_stress(evaluation.stress))
+        typer.echo(write_verdict_line(evaluation))
         name = "report.html" if split == "test" else f"report_{split}.html"
         typer.echo(f"written to {run / name}; metrics, predictions and decisions beside it")
+    for sentence in evaluation.left_out:
+        typer.echo(f"note: {sentence}", err=as_json)
     if stale := find_stale_files(run, evaluation.fitted.decisions):
         typer.echo(
             f"warning: still of another decision rule: {', '.join(stale)}; --stress and --split"

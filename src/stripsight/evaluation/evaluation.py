@@ -44,8 +44,9 @@ class Evaluation:
         calibration: of each class.
         slices: the worst first.
         places: whether the heatmaps point at the defects.
-        agreement: of heatmaps and Grad-CAM, a class each, where it was asked for.
-        stress: where it was asked for.
+        agreement: of heatmaps and Grad-CAM, a class each, where it was ever asked for.
+        stress: where it was ever asked for.
+        left_out: what was asked for once and is no longer true, each with how to get it back.
     """
 
     opened: OpenedRun
@@ -61,6 +62,7 @@ class Evaluation:
     places: Places
     agreement: tuple[Agreement, ...] | None = None
     stress: StressTest | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def part(self) -> str:

@@ -16,13 +16,9 @@ from stripsight.atomic import write_atomically
 from stripsight.decision.document import apply_decisions, save_decisions
 from stripsight.errors import EvaluationError, ImageError, UsageError
 from stripsight.evaluation.calibration.reliability import compute_quality
+from stripsight.evaluation.earlier import keep_earlier
 from stripsight.evaluation.evaluation import CalibrationEffect, Evaluation
-from stripsight.evaluation.fitting import (
-    FILE_NAME,
-    FittedDecisions,
-    fit_decisions,
-    read_choice,
-)
+from stripsight.evaluation.fitting import FILE_NAME, FittedDecisions, fit_decisions, read_choice
 from stripsight.evaluation.groups import find_groups
 from stripsight.evaluation.judged_files import name_rule
 from stripsight.evaluation.judgement import judge
@@ -32,6 +28,7 @@ from stripsight.evaluation.opened_run import OpenedRun, open_run
 from stripsight.evaluation.predictions import Predictions, predict, save_predictions
 from stripsight.evaluation.report.card import build_card
 from stripsight.evaluation.report.page import build_report
+from stripsight.evaluation.report.verdict import describe_evaluation
 from stripsight.evaluation.slices.attributes import build_attributes
 from stripsight.evaluation.slices.slice import compute_slices
 from stripsight.evaluation.stress.stress_test import stress_run
@@ -64,9 +61,9 @@ def evaluate_run(
     Args:
         run: a run folder.
         part: validation or test.
-        stress: judge corrupted images too.
+        stress: judge corrupted images too; else see `keep_earlier`.
         stress_limit: at most so many of them.
-        gradcam: see whether Grad-CAM agrees with the heatmaps.
+        gradcam: see whether Grad-CAM agrees with the heatmaps; likewise.
         report_progress: see `ReportProgress`.
 
     Raises:
@@ -108,6 +105,7 @@ def _evaluate(
     validation, predictions = predicted["validation"], predicted[part]
     fitted = fit_decisions(validation, find_groups(opened.data.prepared, validation.ids), choice)
     evaluation = _judge(opened, validation, predictions, fitted, part, report_progress)
+    evaluation = keep_earlier(evaluation, stress=not stress, gradcam=not gradcam)
     if gradcam and predictions.class_maps is not None:
         evaluation = replace(
             evaluation,
@@ -281,12 +279,13 @@ def _write(evaluation: Evaluation, predicted: dict[str, Predictions]) -> None:
         )
     save_decisions(decisions, run / FILE_NAME)
     ending = "" if evaluation.part == "test" else f"_{evaluation.part}"
-    _write_json(run / f"metrics{ending}.json", evaluation.to_json())
+    _write_json(run / f"metrics{ending}.json", describe_evaluation(evaluation))
     if evaluation.stress is not None:
         stress = {
             "policy": decisions.policy.name,
             "rule": name_rule(decisions),
             "source": evaluation.predictions.source,
+            "part_groups": evaluation.judgement.groups,
         }
         _write_json(run / f"stress{ending}.json", evaluation.stress.to_json() | stress)
     if evaluation.part == "test":

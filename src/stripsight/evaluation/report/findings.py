@@ -59,6 +59,7 @@ def show_findings(evaluation: Evaluation) -> Section:
             for title, same in _SAID_OF_A_CLASS.items()
         )
     ]
+    blocks += [Note(write_note(evaluation, f"{sentence}.")) for sentence in evaluation.left_out]
     return Section("findings", "Findings", blocks, "The most serious first.")
 
 

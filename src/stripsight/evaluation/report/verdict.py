@@ -1,5 +1,7 @@
 """The verdict of a report: in words, how far to trust it, and the figures it rests on."""
 
+from typing import Any
+
 from stripsight.evaluation.evaluation import Evaluation
 from stripsight.evaluation.intervals.interval import Figure, Interval
 from stripsight.evaluation.report.findings import list_findings
@@ -13,6 +15,8 @@ from stripsight.evaluation.report.words import (
 from stripsight.reporting.page import Level
 from stripsight.reporting.quantities import format_quantity
 from stripsight.reporting.verdict import Headline, Verdict, VerdictLevel
+
+_MOST_NAMED = 4  # findings on a line
 
 _LEVELS: dict[Level, tuple[VerdictLevel, str]] = {
     "serious": ("bad", "Do not use as it is"),
@@ -32,6 +36,27 @@ def reach_verdict(evaluation: Evaluation) -> Verdict:
         headlines=_list_headlines(evaluation),
         text=_explain(evaluation),
     )
+
+
+def describe_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """Plain data for `metrics.json`: every figure, the verdict, and the titles of all findings."""
+    verdict = reach_verdict(evaluation)
+    findings = [
+        {"level": finding.level, "title": finding.title} for finding in list_findings(evaluation)
+    ]
+    described = {"level": verdict.level, "word": verdict.word, "findings": findings}
+    return {**evaluation.to_json(), "verdict": described}
+
+
+def write_verdict_line(evaluation: Evaluation) -> str:
+    """`verdict: Use with care: Few images to judge on; ...`: the findings that it rests on."""
+    findings = list_findings(evaluation)
+    level, word = _LEVELS[findings[0].level if findings else "note"]
+    if level == "good":
+        return f"verdict: {word}"
+    found = [finding.title for finding in findings if finding.level == findings[0].level]
+    more = f"; {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
+    return f"verdict: {word}: {'; '.join(found[:_MOST_NAMED])}{more}"
 
 
 def write_sentence(evaluation: Evaluation) -> str:

@@ -12,6 +12,7 @@ from stripsight.evaluation.report.verdict import (
     reach_verdict,
     write_label_sentence,
     write_sentence,
+    write_verdict_line,
 )
 
 Evaluate = Callable[..., Evaluation]
@@ -39,6 +40,25 @@ def test_all_is_well(good: Evaluate) -> None:
     for headline in verdict.headlines:
         assert headline.value is not None
         assert headline.scale[0] <= headline.value <= headline.scale[1]
+
+
+def test_the_line_of_the_terminal_names_what_the_verdict_rests_on(
+    good: Evaluate, evaluate: Evaluate
+) -> None:
+    assert write_verdict_line(good()) == "verdict: Nothing speaks against it"
+    # A note does not lower the verdict, so it is not named.
+    labels = np.repeat([[0], [1]], [40, 20], axis=0)
+    few = evaluate(labels, certain(labels), [0.5])
+    assert write_verdict_line(few) == "verdict: Nothing speaks against it"
+    scores = certain(BOTH)
+    scores[:, 1] = 0.005
+    line = write_verdict_line(evaluate(BOTH, scores, [0.5, 0.5], is_searched=False))
+    assert line == "verdict: Do not use as it is: kind_1 is never found"
+    labels = np.zeros((40, 6), np.uint8)
+    labels[np.arange(36), np.arange(36) % 6] = 1
+    line = write_verdict_line(evaluate(labels, np.full((40, 6), 0.01), [0.5] * 6))
+    assert line.count("is never found") == 4
+    assert line.endswith("; 3 more")
 
 
 def test_a_label_is_a_class_on_an_image_and_an_image_is_whole(evaluate: Evaluate) -> None:
