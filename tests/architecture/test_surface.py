@@ -67,6 +67,7 @@ COMMANDS = [
     "demo",
     "evaluate",
     "export",
+    "folds",
     "score",
     "train",
 ]

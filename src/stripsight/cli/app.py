@@ -22,6 +22,7 @@ from stripsight.cli import (
     demo,
     evaluate,
     export,
+    folds,
     score,
     train,
 )
@@ -51,6 +52,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("decide")(decide.decide)
 app.command("compare")(compare.compare)
+app.command("folds")(folds.folds)
 app.command("export")(export.export)
 app.add_typer(bundle.app, name="bundle")
 app.command("bench")(bench.bench)

@@ -42,9 +42,9 @@ def build_table(judgement: Judgement, *, of_folds: Sequence[str] | None = None) 
     macro = [format_figure(judgement.macro[n]) for n in ("average_precision", "auroc", "f1")]
     table.add_row("macro", "", *macro)
 
+    fitted_on = "validation" if of_folds is None else "each fold's validation images"
     calls = _start(
-        f"decisions by {judgement.policy}, thresholds fitted on"
-        f" {'validation' if of_folds is None else 'the validation images of each fold'}"
+        f"decisions by {judgement.policy}, thresholds fitted on {fitted_on}"
         "\na class's counts are of labels (one class on one image), the last line's of whole images"
     )
     calls.add_column("class", no_wrap=True)

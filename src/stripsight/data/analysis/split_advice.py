@@ -32,8 +32,12 @@ def suggest_split(root: Path, split: Split | None = None) -> str:
 def advise_folds(root: Path) -> str:
     """To judge over folds: the stored ones, or how to make some; without its full stop."""
     for folds in list_folds(root).values():
-        return f"Judge over the stored folds {', '.join(folds)}, so that every image is tested once"
+        return (
+            f"Judge over the stored folds {', '.join(folds)}, so that every image is tested once"
+            " (`stripsight folds RUN RUN...` judges a run of each together)"
+        )
     return (
         "Judge over folds, so that every image is tested once (`stripsight data split"
-        f" {name_folder(root)} --name folds --scheme kfold`)"
+        f" {name_folder(root)} --name folds --scheme kfold`, a run of each, then `stripsight folds"
+        " RUN RUN...`)"
     )

@@ -128,9 +128,9 @@ class SplitReport:
 
     def _say_scarce(self) -> list[str]:
         if self.splits[0].fold:
-            remedy = "judge the folds together"
+            remedy = "judge the folds together with `stripsight folds`"
         else:
-            remedy = "use --scheme kfold, which judges on every image once"
+            remedy = "use --scheme kfold, whose folds `stripsight folds` judges on every image once"
         lines = []
         for name, places in self.scarce.items():
             where = ", ".join(
