@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stripsight.bundle.folder import open_bundle, write_manifest
 from stripsight.bundle.manifest import FILE_NAME, GoldenImage
+from stripsight.bundle.validation import read_validation
 from stripsight.cli.app import run_command
 from stripsight.decision.document import save_decisions
 from stripsight.decision.policy import ClassPolicy
@@ -52,6 +54,22 @@ class TestShow:
             "temperature",
         ):
             assert words in printed
+
+    def test_says_what_the_thresholds_come_to_and_the_prices(
+        self, bundle: Path, capsys: Captured
+    ) -> None:
+        manifest = open_bundle(bundle).manifest
+        prices = {"prices": {"spot": {"escape": 20.0, "overkill": 1.0}}}
+        policy = replace(manifest.decisions.policy, name="cost", settings=prices)
+        write_manifest(manifest.with_decisions(replace(manifest.decisions, policy=policy)), bundle)
+        assert run_command(["bundle", "show", str(bundle)]) == 0
+        printed = capsys.readouterr().out
+        assert "price of spot: escape 20.0, overkill 1.0" in printed
+        table = printed[printed.index("on the 40 images of validation") :].splitlines()
+        (spot,) = [line.split() for line in table if line.split()[:2] == ["spot", "20"]]
+        assert spot == ["spot", "20", "1.000", "0", "0", "0"]
+        assert any("whole images" in line for line in table)
+        assert "MODEL_CARD.md has the figures on test, at these thresholds" in printed
 
     def test_gives_a_program_all_of_it(self, bundle: Path, capsys: Captured) -> None:
         assert run_command(["bundle", "show", str(bundle), "--json"]) == 0
@@ -145,6 +163,31 @@ class TestSetPolicy:
         assert run_command(["bundle", "verify", str(bundle)]) == 0
         assert run_command(["bundle", "show", str(bundle)]) == 0
         assert "max_f1, then set by hand for rust, scratch" in capsys.readouterr().out
+
+    def test_a_recall_that_falls_is_loud(self, bundle: Path, capsys: Captured) -> None:
+        stored = read_validation(open_bundle(bundle))
+        words = ["bundle", "set-policy", str(bundle), "--threshold", "spot=0.93"]
+        assert run_command(words) == 0
+        printed = capsys.readouterr().out
+        logits = stored.logits["int8"][:, 1]
+        lost = int((stored.labels[:, 1] & (1 / (1 + np.exp(-logits / 1.5)) < 0.93)).sum())
+        assert 0 < lost < 20
+        assert (
+            f"WARNING: recall of spot on validation falls from 1.000 to {1 - lost / 20:.3f}: of 20,"
+            f" {lost} escape (before 0); 0 are in review (before 0)" in printed
+        )
+        assert "recall of rust" not in printed
+        assert "which have changed since" in printed
+        for command in ("show", "verify"):
+            assert run_command(["bundle", command, str(bundle)]) == 0
+            assert (
+                "of the thresholds at export, which have changed since" in capsys.readouterr().out
+            )
+        # Set back, the card is of them again, and nothing falls.
+        assert run_command([*words[:-1], "spot=0.5", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["warnings"] == []
+        assert run_command(["bundle", "verify", str(bundle), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["card_is_of_these_thresholds"]
 
     def test_names_the_promises_that_end(self, bundle: Path, capsys: Captured) -> None:
         manifest = open_bundle(bundle).manifest

@@ -16,13 +16,16 @@ from pathlib import Path
 from stripsight.atomic import name_temporary, remove_unfinished
 from stripsight.bundle.folder import Bundle, open_bundle, write_manifest
 from stripsight.bundle.gate import regate
-from stripsight.bundle.manifest import Manifest
-from stripsight.decision.document import Decisions
+from stripsight.bundle.manifest import Manifest, hash_content
+from stripsight.decision.document import Decisions, to_record
 from stripsight.decision.policy import ClassPolicy, Policy
 from stripsight.errors import BundleError
 
 BY_HAND = "by_hand"
 """Name of a policy whose thresholds a person has set."""
+
+AT_EXPORT = "thresholds_at_export"
+"""Of the provenance, from the first change on: their hash, for the model card is of them."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,32 @@ def change_policy(
         if out is None:
             remove_unfinished(folder)
         gated = regate(bundle, change(bundle.manifest.decisions))
-        after = _choose(gated, bundle.manifest, variant)
+        after = _remember_export(_choose(gated, bundle.manifest, variant), bundle.manifest)
         if out is None:
             write_manifest(after, folder)
         else:
             _copy(bundle, after, out)
     return PolicyChange(bundle.manifest, after, out or folder)
+
+
+def is_as_exported(manifest: Manifest) -> bool:
+    """Whether the thresholds are those of the export, which MODEL_CARD.md is of."""
+    if AT_EXPORT in manifest.provenance:
+        return bool(manifest.provenance[AT_EXPORT] == _hash_thresholds(manifest.decisions))
+    return manifest.decisions.policy.name != BY_HAND
+
+
+def _remember_export(after: Manifest, before: Manifest) -> Manifest:
+    known = {AT_EXPORT: _hash_thresholds(before.decisions), **before.provenance}
+    return replace(after, provenance=known)
+
+
+def _hash_thresholds(decisions: Decisions) -> str:
+    """Of all that turns logits into decisions, whoever set it."""
+    record = to_record(decisions)
+    return hash_content(
+        {"calibration": record["calibration"], "classes": record["policy"]["classes"]}
+    )
 
 
 def _choose(gated: Manifest, before: Manifest, variant: str | None) -> Manifest:

@@ -30,16 +30,16 @@ def bundle() -> None:
 
 @app.command()
 def show(bundle: _Bundle, as_json: _AsJson = False) -> None:
-    """Say what a bundle holds: classes, thresholds, variants with quality and speed, origin."""
+    """Say what a bundle holds: classes, thresholds and what they come to, variants, origin."""
     from stripsight.bundle.folder import open_bundle
-    from stripsight.cli.bundle_tables import print_manifest
+    from stripsight.cli.bundle_tables import print_bundle
     from stripsight.cli.terminal import print_json
 
     opened = open_bundle(bundle)
     if as_json:
         print_json(opened.manifest.to_json())
     else:
-        print_manifest(opened.manifest)
+        print_bundle(opened)
 
 
 @app.command()
@@ -57,6 +57,9 @@ def verify(
     as_json: _AsJson = False,
 ) -> None:
     """Check files, graphs and golden images; exit 1 with the first fault."""
+    from stripsight.bundle.collapse import list_collapse
+    from stripsight.bundle.policy_change import is_as_exported
+    from stripsight.cli.bundle_tables import describe_card, print_collapse
     from stripsight.cli.terminal import print_json
     from stripsight.scoring.verification import verify_bundle
 
@@ -72,10 +75,14 @@ def verify(
                 "bundle_id": manifest.bundle_id,
                 "files": len(manifest.files),
                 "chosen": manifest.chosen,
+                "card_is_of_these_thresholds": is_as_exported(manifest),
+                "collapse": list(list_collapse(manifest)),
                 "runs": [run.to_json() for run in verification.runs],
             }
         )
     else:
+        typer.echo(describe_card(manifest))
+        print_collapse(list_collapse(manifest))
         typer.echo(f"{bundle} is whole: id {manifest.bundle_id[:16]}, {manifest.chosen} is chosen")
 
 
@@ -125,7 +132,7 @@ def set_policy(
     chosen one no longer passes.
     """
     from stripsight.bundle.policy_change import change_policy
-    from stripsight.cli.bundle_tables import print_change
+    from stripsight.cli.bundle_tables import list_falls, print_change
     from stripsight.cli.terminal import print_json
     from stripsight.errors import UsageError
 
@@ -141,6 +148,7 @@ def set_policy(
                 "folder": str(done.folder),
                 "before": done.before.to_json(),
                 "after": done.after.to_json(),
+                "warnings": list_falls(done),
             }
         )
     else:

@@ -7,22 +7,31 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from stripsight.bundle.collapse import list_collapse
-from stripsight.bundle.policy_change import BY_HAND
+from stripsight.bundle.folder import Bundle
+from stripsight.bundle.outcomes import count_validation
+from stripsight.bundle.policy_change import BY_HAND, is_as_exported
 from stripsight.cli.terminal import print_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from stripsight.bundle.manifest import Manifest, Variant
+    from stripsight.bundle.outcomes import Outcome
     from stripsight.bundle.policy_change import PolicyChange
     from stripsight.decision.policy import Policy
 
 _LONGEST_ORIGIN = 100
 
 
-def print_manifest(manifest: "Manifest") -> None:
-    """All of it but hashes and logits; `--json` has those too."""
+def print_bundle(bundle: "Bundle") -> None:
+    """All of it but hashes and logits, and what its thresholds come to on validation.
+
+    Raises:
+        BundleError: its stored validation cannot be read.
+    """
+    manifest = bundle.manifest
     decisions, contract = manifest.decisions, manifest.input
+    outcomes = count_validation(bundle)
     sizes = ", ".join(f"{width}x{height}" for height, width in contract.image_sizes)
     typer.echo(f"{manifest.name}: {_count(len(manifest.classes), 'class', 'classes')}")
     typer.echo(f"id         {manifest.bundle_id}")
@@ -36,7 +45,14 @@ def print_manifest(manifest: "Manifest") -> None:
         f"decisions  {_describe_policy(decisions.policy)}; fitted on {fitted.part},"
         f" {fitted.images:,} images"
     )
+    for line in _list_prices(decisions.policy):
+        typer.echo(f"           {line}")
     print_table(_tabulate_classes(manifest))
+    typer.echo(
+        f"these thresholds on the {fitted.images:,} images of validation, {manifest.chosen}:"
+    )
+    print_table(_tabulate_outcomes(outcomes))
+    typer.echo(describe_card(manifest))
     for promise in decisions.promises:
         typer.echo(f"promised: {promise.get('words', json.dumps(promise))}")
     print_table(_tabulate_variants(manifest.variants, manifest.chosen))
@@ -62,6 +78,13 @@ def print_change(change: "PolicyChange") -> None:
     """Thresholds and their figures before and after, and whether each variant passes."""
     before, after = change.before, change.after
     print_table(_tabulate_change(before, after))
+    warnings = list_falls(change)
+    for line in warnings:
+        typer.secho(f"WARNING: {line}", bold=True, fg="red")
+    if warnings:
+        typer.echo(
+            "a gate below holds a precision against the network, not thresholds against this"
+        )
     for variant in after.variants:
         verdict = "passes its gate" if variant.passed else "does not pass its gate"
         reasons = "; ".join(map(str, variant.gate.get("reasons", ())))
@@ -73,8 +96,19 @@ def print_change(change: "PolicyChange") -> None:
         if promise.get("met", True) and promise.get("words") not in kept:
             typer.echo(f"no longer promised: {promise.get('words', json.dumps(promise))}")
     typer.echo(f"id         {before.bundle_id[:16]} is now {after.bundle_id[:16]}")
-    typer.echo(f"written to {change.folder}; MODEL_CARD.md is of the thresholds at export")
+    typer.echo(f"written to {change.folder}")
+    typer.echo(describe_card(after))
     typer.echo(f"next: stripsight bundle verify {change.folder}")
+
+
+def describe_card(manifest: "Manifest") -> str:
+    """Whether the model card is of the thresholds that the bundle has."""
+    if is_as_exported(manifest):
+        return "card       MODEL_CARD.md has the figures on test, at these thresholds"
+    return (
+        "card       MODEL_CARD.md is of the thresholds at export, which have changed since: none of"
+        " its figures is of these"
+    )
 
 
 def _tabulate_classes(manifest: "Manifest") -> "Table":
@@ -99,7 +133,10 @@ def _tabulate_classes(manifest: "Manifest") -> "Table":
 def _tabulate_variants(variants: Sequence["Variant"], chosen: str) -> "Table":
     table = _start_table(
         ["variant", "engine", "gate"],
-        ["least recall kept", "least F1 kept", "furthest probability", "ms an image", "images/s"],
+        [
+            *("recall against PyTorch's", "F1 against PyTorch's"),
+            *("furthest probability", "ms an image", "images/s"),
+        ],
     )
     for variant in variants:
         gate, speed = variant.gate, variant.speed
@@ -145,6 +182,49 @@ def _tabulate_change(before: "Manifest", after: "Manifest") -> "Table":
             *(_format_pair(*pair) for pair in figures),
         )
     return table
+
+
+def _tabulate_outcomes(outcomes: Sequence["Outcome | None"]) -> "Table":
+    table = _start_table(["class"], ["positives", "recall", "escapes", "in review", "overkills"])
+    for each in outcomes:
+        if each is not None:
+            counts = (each.escapes, each.reviews, each.overkills)
+            _add_row(
+                table,
+                each.name,
+                f"{each.positives:,}",
+                _format(each.recall, 3),
+                *(f"{count:,}" for count in counts),
+            )
+    return table
+
+
+def list_falls(change: "PolicyChange") -> list[str]:
+    """Classes, and whole images, of which fewer are found on validation than before."""
+    lines = []
+    old, new = (
+        count_validation(Bundle(change.folder, manifest))
+        for manifest in (change.before, change.after)
+    )
+    for was, now in zip(old, new, strict=True):
+        if was is not None and now is not None and now.found < was.found:
+            lines.append(
+                f"recall of {now.name} on validation falls from {was.recall:.3f} to"
+                f" {now.recall:.3f}: of {now.positives:,}, {now.escapes:,} escape (before"
+                f" {was.escapes:,}); {now.reviews:,} are in review (before {was.reviews:,})"
+            )
+    return lines
+
+
+def _list_prices(policy: "Policy") -> list[str]:
+    """Of the policy `cost`, a line a class."""
+    prices = policy.settings.get("prices")
+    entries = prices.items() if isinstance(prices, dict) else ()
+    return [
+        _print_safely(f"price of {name}: {', '.join(f'{k} {v}' for k, v in price.items())}")
+        for name, price in entries
+        if isinstance(price, dict)
+    ]
 
 
 def _start_table(words: list[str], numbers: list[str]) -> "Table":
