@@ -385,6 +385,27 @@ def test_numbers_stay_the_ids_of_their_classes(tmp_path, capsys):
     assert dataset.label_matrix().tolist() == [[1, 1], [0, 1]]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--name", "a\nb\x1b[2J"], "--name 'a\\nb\\x1b[2J' is no name"),
+        (["--name", "\udcff"], "--name '\\udcff' is no name"),
+        (["--name", " "], "is no name: give one line of up to 200 characters"),
+        (["--name", "n" * 201], "is no name"),
+        (["--classes", "utf16.txt"], "--classes utf16.txt is not UTF-8"),
+        (["--classes", "folder"], "--classes folder is a folder: give a,b,c or a file"),
+    ],
+)
+def test_a_name_that_nothing_could_write_is_refused(tmp_path, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "utf16.txt").write_bytes("rust\ndent\n".encode("utf-16"))
+    assert run_command(["data", "prepare", "folder", "out", *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_classes_from_a_file(tmp_path, capsys):
     source = write_kaggle(tmp_path / "source")
     (tmp_path / "classes.txt").write_text("cut\nhole\nscale\nspot\n\n")

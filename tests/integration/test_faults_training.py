@@ -222,6 +222,20 @@ def test_a_class_that_validation_never_shows_has_no_figure(
     assert "nan" not in (run / "metrics.csv").read_text().lower()
 
 
+def test_a_class_that_every_validation_image_shows_is_said_to_choose_nothing(
+    make_dataset: Callable[..., Path],
+    tiny_overrides: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root, run = make_dataset(np.tile([[1, 0], [1, 1]], (12, 1))), tmp_path / "run"
+    words = [*tiny_overrides, f"data.root={root}", "training.num_epochs=1"]
+    assert run_command(["train", *words, "--run", str(run)]) == 0
+    said = capsys.readouterr().err
+    assert "every image of the validation split shows bar: its AP is 1 whatever" in said
+    assert "shows blob" not in said
+
+
 def test_one_image_is_a_clear_error(
     make_dataset: Callable[..., Path],
     tiny_overrides: list[str],

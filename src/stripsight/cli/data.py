@@ -108,6 +108,8 @@ def prepare(
         raise UsageError("two paths are needed: SOURCE and DEST (see --help)")
     if format_ is not None and format_ not in FORMATS:
         raise UsageError(f"--format {format_!r} is not known: {', '.join(FORMATS)}")
+    if name is not None and not (name.strip() and name.isprintable() and len(name) <= 200):
+        raise UsageError(f"--name {name[:40]!a} is no name: give one line of up to 200 characters")
     *sources, destination = paths
     options = PrepareOptions(
         format=format_,

@@ -4,7 +4,8 @@ Every field stands in the packaged YAML with its default and a comment; this mod
 is allowed. Inner code never sees these objects whole: `training/run.py` hands plain arguments on.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from typing import Any
 
 LOSSES = ("bce", "focal", "asymmetric")
@@ -15,6 +16,9 @@ ACCELERATORS = ("auto", "cpu", "gpu")
 MOST_LOCALISATION = 100
 """Of `loss.localisation_weight`: beyond, the gradient of the image labels, measured at 0.3 to 5
 times that of the places at weight 1, is lost beside it."""
+
+MOST_WORKERS = 256
+"""Of `data.num_workers`: each is a process of a few hundred megabytes."""
 
 
 @dataclass
@@ -51,10 +55,10 @@ class DataConfig:
         _require(self.limit is None or self.limit >= 1, "data.limit", self.limit, "at least 1")
         _choice(self.missing, ("error", "skip"), "data.missing")
         _require(
-            self.num_workers is None or self.num_workers >= 0,
+            self.num_workers is None or 0 <= self.num_workers <= MOST_WORKERS,
             "data.num_workers",
             self.num_workers,
-            "0 or more",
+            f"0 to {MOST_WORKERS}",
         )
 
 
@@ -211,6 +215,16 @@ class Config:
     optimizer: OptimizerConfig
     augmentation: AugmentationConfig
     training: TrainingConfig
+
+    def __post_init__(self) -> None:
+        # The bounds of the groups let infinity through wherever there is no upper one.
+        for group in fields(self):
+            settings = getattr(self, group.name)
+            for item in fields(settings):
+                value = getattr(settings, item.name)
+                numbers = value if isinstance(value, list) else [value]
+                finite = all(math.isfinite(n) for n in numbers if isinstance(n, float))
+                _require(finite, f"{group.name}.{item.name}", value, "finite")
 
 
 def _require(holds: bool, key: str, value: object, wanted: str) -> None:

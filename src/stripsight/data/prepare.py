@@ -159,11 +159,17 @@ def parse_classes(text: str) -> ClassList:
     """Read `--classes`: names separated by commas, or a file with one name a line.
 
     Raises:
-        UsageError: no name.
+        UsageError: no name, a folder, or a file that is no UTF-8.
         DataError: a name twice.
     """
-    is_file = "," not in text and Path(text).is_file()
-    names = Path(text).read_text("utf-8").splitlines() if is_file else text.split(",")
+    path = Path(text)
+    if "," not in text and path.is_dir():
+        raise UsageError(f"--classes {text} is a folder: give a,b,c or a file of names")
+    try:
+        is_file = "," not in text and path.is_file()
+        names = path.read_text("utf-8-sig").splitlines() if is_file else text.split(",")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--classes {text} is not UTF-8: store it as such") from error
     names = [name.strip() for name in names if name.strip()]
     if not names:
         raise UsageError(f"--classes {text!r} names no class: give a,b,c or a file of names")

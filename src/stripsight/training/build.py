@@ -156,7 +156,9 @@ def _check_classes(config: Config, data: StripDataModule) -> None:
             f"no image of the training split shows {', '.join(absent)}: nothing can be learnt;"
             " add images, or prepare the data set without the class"
         )
-    judged = (data.datasets["validation"].labels.sum(axis=0) > 0).tolist()
+    validation = data.datasets["validation"].labels
+    positives = validation.sum(axis=0)
+    judged = (positives > 0).tolist()
     if not any(judged):
         raise TrainingError(
             "no image of the validation split shows a defect: no epoch can be called the best;"
@@ -166,6 +168,12 @@ def _check_classes(config: Config, data: StripDataModule) -> None:
         logger.warning(
             "no image of the validation split shows %s: it has no figure there, no part in"
             " choosing the best epoch, and no threshold",
+            name,
+        )
+    for name in [n for n, count in zip(names, positives, strict=True) if count == len(validation)]:
+        logger.warning(
+            "every image of the validation split shows %s: its AP is 1 whatever the network says,"
+            " so it chooses no epoch; add images without it",
             name,
         )
 
