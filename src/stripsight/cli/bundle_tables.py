@@ -103,6 +103,9 @@ def print_change(change: "PolicyChange") -> None:
 
 def describe_card(manifest: "Manifest") -> str:
     """Whether the model card is of the thresholds that the bundle has."""
+    runs = manifest.provenance.get("runs")
+    if isinstance(runs, list) and len(runs) > 1:
+        return "card       MODEL_CARD.md is of the members: nobody has judged the ensemble on test"
     if is_as_exported(manifest):
         return "card       MODEL_CARD.md has the figures on test, at these thresholds"
     return (
@@ -140,10 +143,7 @@ def _tabulate_variants(variants: Sequence["Variant"], chosen: str) -> "Table":
     )
     for variant in variants:
         gate, speed = variant.gate, variant.speed
-        shares = [
-            _find_least(gate, "recall_share"),
-            _find_least(gate, "f1_share"),
-        ]
+        shares = [_find_least(gate, figure) for figure in ("recall_share", "f1_share")]
         _add_row(
             table,
             variant.name + (" (chosen)" if variant.name == chosen else ""),

@@ -1,12 +1,14 @@
 """Pictures of what was found: the strip, contours and boxes, and the names of the classes.
 
 Colour is never alone, for grey prints and the colour-blind: every piece carries its class's id, and
-the band above the strip says what that id is, how likely, and what was decided. A line has a dark
-rim, so that it stands out on any steel; what is only for review is drawn dashed.
+the band above the strip says what that id is, how likely, and what was decided, on as many lines as
+a narrow picture needs. A line has a dark rim, so that it stands out on any steel; what is only for
+review is drawn dashed.
 """
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -24,13 +26,26 @@ from stripsight.scoring.pipeline import Scored
 from stripsight.scoring.rows import VERDICTS, ClassScore, Place
 
 _QUALITY = 88
-_BAND = 26
+_BAND = 26  # of one line
 _TEXT = 15
+_MARGIN, _SWATCH, _GAP = 8, 20, 18
+_NARROWEST = 160  # of a picture: the band of a smaller image would be a column of letters
 _INK, _PAPER, _DARK = "#000000", "#ffffff", "#101010"
 _DASH = 12
 _LONGEST_NAME = 200
 
 Hot = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Words on one line of the band, behind a square of their class's colour where it begins."""
+
+    x: float
+    line: int
+    indent: int
+    words: str
+    color: str | None
 
 
 @dataclass(frozen=True)
@@ -130,9 +145,14 @@ def draw_overlay(scored: Scored, classes: ClassList, level: float) -> Image.Imag
     mark_of = {c.name: (str(c.id), classes.color(i)) for i, c in enumerate(classes)}
     for place in scored.row.places:
         _draw_box(draw, place, *mark_of[place.class_name])
-    picture = Image.new("RGB", (width, height + _BAND), _DARK)
-    picture.paste(strip, (0, _BAND))
-    _write_band(ImageDraw.Draw(picture), scored, classes, called)
+    wide = max(width, _NARROWEST)
+    pieces = _lay_out_band(_list_entries(scored, classes, called), wide)
+    band = _BAND * (1 + pieces[-1].line)
+    picture = Image.new("RGB", (wide, height + band), _DARK)
+    picture.paste(strip, (0, band))
+    draw = ImageDraw.Draw(picture)
+    for piece in pieces:
+        _write_piece(draw, piece)
     return picture
 
 
@@ -169,32 +189,63 @@ def _draw_box(draw: ImageDraw.ImageDraw, place: Place, mark: str, color: str) ->
     draw.text((x + 4 - left, y + 3 - top), mark, font=_font(), fill=_PAPER)
 
 
-def _write_band(
-    draw: ImageDraw.ImageDraw,
-    scored: Scored,
-    classes: ClassList,
-    called: list[tuple[int, ClassScore]],
-) -> None:
+def _list_entries(
+    scored: Scored, classes: ClassList, called: list[tuple[int, ClassScore]]
+) -> list[tuple[str, str | None]]:
+    """Words of the band, each with the colour of its class."""
     row = scored.row
-    x = 8.0
-
-    def write(text: str, color: str) -> None:
-        nonlocal x
-        draw.text((x, _BAND / 2), text, font=_font(), fill=color, anchor="lm")
-        x += draw.textlength(text, font=_font()) + 18
-
-    write(row.verdict.upper(), _PAPER)
+    entries: list[tuple[str, str | None]] = [(row.verdict.upper(), None)]
     for column, score in called:
         listed = classes.classes[column]
-        draw.rectangle((x, 6, x + 14, _BAND - 7), fill=classes.color(column))
-        x += 20
         value = "no number" if score.probability is None else f"{score.probability:.2f}"
         found = any(place.class_name == score.name for place in row.places)
         words = f"{listed.id} {listed.title} {value}"
         words += " (review)" if score.decision == VERDICTS[1] else ""
-        write(words + ("" if found else ", no place"), _PAPER)
+        entries.append((words + ("" if found else ", no place"), classes.color(column)))
     if row.suspect is not None:
-        write(f"suspect image: {row.suspect}", _PAPER)
+        entries.append((f"suspect image: {row.suspect}", None))
+    return entries
+
+
+def _lay_out_band(entries: Sequence[tuple[str, str | None]], width: int) -> list[_Piece]:
+    """One after the other, on more lines where the picture is narrow: no class goes unnamed."""
+    pieces: list[_Piece] = []
+    x, line = float(_MARGIN), 0
+    for words, color in entries:
+        swatch = _SWATCH if color else 0
+        if x > _MARGIN and x + swatch + _measure(words) > width - _MARGIN:
+            x, line = _MARGIN, line + 1
+        rest, mark = words, color
+        while rest:
+            taken = _fit(rest, width - _MARGIN - x - swatch)
+            piece = _Piece(x, line, swatch, rest[:taken].rstrip(), mark)
+            pieces.append(piece)
+            rest, mark = rest[taken:].lstrip(), None
+            x += swatch + _measure(piece.words) + _GAP
+            if rest:
+                x, line = _MARGIN, line + 1
+    return pieces
+
+
+def _fit(words: str, room: float) -> int:
+    """How many characters of `words` go into `room` pixels, whole words where one fits."""
+    if _measure(words) <= room:
+        return len(words)
+    most = next((n for n in range(len(words) - 1, 1, -1) if _measure(words[:n]) <= room), 1)
+    blank = words.rfind(" ", 0, most + 1)
+    return blank if blank > 0 else most
+
+
+def _measure(words: str) -> float:
+    return float(_font().getlength(words))
+
+
+def _write_piece(draw: ImageDraw.ImageDraw, piece: _Piece) -> None:
+    top = piece.line * _BAND
+    if piece.color is not None:
+        draw.rectangle((piece.x, top + 6, piece.x + 14, top + _BAND - 7), fill=piece.color)
+    place = (piece.x + piece.indent, top + _BAND / 2)
+    draw.text(place, piece.words, font=_font(), fill=_PAPER, anchor="lm")
 
 
 @cache

@@ -48,8 +48,8 @@ def test_counts_are_those_of_evaluate(seed: int) -> None:
     found = count_outcomes(decisions, Validation(labels, logits, {"x": logits}), "x")
     expected = lab.count_outcomes(apply_decisions(decisions, logits), labels)
     for ours, theirs in zip(found, (*expected.classes, expected.images), strict=True):
-        if ours is None or theirs is None:
-            assert ours is theirs
+        assert (ours is None) == (theirs is None)
+        if ours is None:
             continue
         for key in ("positives", "negatives", "escapes", "overkills", "reviews"):
             assert getattr(ours, key) == getattr(theirs, key)

@@ -1,12 +1,13 @@
 """Pictures of what was found."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from stripsight.decision.calibration import make_identity
 from stripsight.decision.policy import ClassPolicy, Policy
@@ -36,7 +37,7 @@ def score(first: float, second: float, id_: str = "a.jpg") -> Scored:
 
 
 def find_colored(picture: Image.Image) -> np.ndarray:
-    pixels = np.asarray(picture)[BAND:].astype(int)
+    pixels = np.asarray(picture)[-64:].astype(int)
     return (np.ptp(pixels, axis=2) > 30).nonzero()[1]
 
 
@@ -67,6 +68,42 @@ def test_colours_differ_in_grey_print_and_from_their_rim() -> None:
     line, rim = picture[picture > 120], picture[picture < 40]
     assert line.size > 0
     assert rim.size > 0
+
+
+@pytest.mark.parametrize("width", [24, 200, 256, 1600])
+def test_the_band_names_every_class_within_the_picture(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[float, str]] = []
+    draw_text = ImageDraw.ImageDraw.text
+
+    def note(self: Any, xy: Any, text: str, *words: Any, **options: Any) -> None:
+        written.append((xy[0] + options["font"].getlength(text), text))
+        draw_text(self, xy, text, *words, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", note)
+    names = ["crazing", "inclusion", "pitted_surface", "a" * 64]
+    classes = ClassList.from_names(names)
+    policy = Policy("review", {}, (ClassPolicy(0.3, 0.7),) * 4)
+    judge_ = Judge(classes.names, make_identity(4), policy, JUDGE.origin)
+    grey = np.full((64, width), 90, np.uint8)
+    taken = Taken(grey, grey, "saturated")
+    output = Output(np.array([[0, 4, 4, 4]], np.float32), np.full((1, 4, 2, 2), -6, np.float32))
+    scored = Scored(Item("a", "a"), judge_.judge("a", taken, output), taken, output)
+    picture = draw_overlay(scored, classes, 0.5)
+    said = "".join(text for _, text in written).replace(" ", "")
+    for words in (
+        "1crazing0.50(review)",
+        "2inclusion",
+        "3pittedsurface0.98",
+        "a" * 64,
+        "saturated",
+    ):
+        assert words in said
+    assert max(end for end, _ in written) <= picture.width
+    # The strip itself stands below the band, whole and at its own scale.
+    strip = np.asarray(picture)[picture.height - 64 :, :width]
+    np.testing.assert_array_equal(strip, np.full((64, width, 3), 90))
 
 
 def test_only_what_is_not_clean_gets_a_picture_unless_all_do(tmp_path: Path) -> None:
