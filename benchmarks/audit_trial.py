@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     table = pd.concat([pd.read_parquet(path) for path in parser.parse_args().files])
     ids = [str(name) for name in table["id"]]
+    number_of = {name: number for number, name in enumerate(ids)}  # each image counts
     columns = [str(column) for column in table]
     names = [column.removeprefix("label_") for column in columns if column.startswith("label_")]
     bands: dict[int, list[tuple[int, int, int]]] = {}
@@ -43,7 +44,7 @@ def main() -> None:
                 suspects = audit_labels(ids, given, scores, [name]).suspects
                 made = set(np.array(ids)[wrong].tolist())
                 right = sum(1 for suspect in suspects if suspect.image in made)
-                doubt = compute_doubt(suspects, 0)
+                doubt = compute_doubt(suspects, 0, number_of)
                 if doubt is not None:
                     trials.append((len(made), len(suspects), right, doubt))
                     bands.setdefault(expect_wrong(doubt), []).append(trials[-1][:3])

@@ -49,6 +49,7 @@ def audit(
     )
     from stripsight.data.prepared import load_prepared
     from stripsight.errors import UsageError
+    from stripsight.evaluation.groups import find_groups
     from stripsight.evaluation.out_of_fold import find_predictions, gather_out_of_fold
 
     if not predictions:
@@ -59,7 +60,14 @@ def audit(
     check_sheet_is_free(out, prepared)
     found = gather_out_of_fold(prepared, files)
     result, confirmed = leave_out_decided(
-        audit_labels(found.ids, found.labels, found.probabilities, prepared.classes.names), prepared
+        audit_labels(
+            found.ids,
+            found.labels,
+            found.probabilities,
+            prepared.classes.names,
+            find_groups(prepared, found.ids),
+        ),
+        prepared,
     )
     report = AuditReport(prepared, result, tuple(map(str, files)), found.images_of_part, confirmed)
     with show_progress("drawing") as report_progress:
@@ -83,21 +91,27 @@ def _build_table(report: "AuditReport") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from stripsight.data.audit.sureness import compute_doubt, describe_expectation
+    from stripsight.data.audit.sureness import (
+        compute_doubt,
+        count_suspects,
+        describe_expectation,
+    )
 
-    suspects = report.audit.suspects
+    suspects, group_of = report.audit.suspects, report.group_of
     table = Table(
         title=f"{len(suspects):,} labels to review, {report.images:,} images audited",
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )
     table.add_column("class")
-    for heading in ("labelled", "perhaps wrong", "perhaps missing", "expect to be so"):
+    for heading in ("labelled", "perhaps wrong", "perhaps missing", "wrong in a trial"):
         table.add_column(heading, justify="right")
     for column, judged in enumerate(report.audit.classes):
-        wrong = sum(1 for s in suspects if s.column == column and s.given)
-        missing = sum(1 for s in suspects if s.column == column and not s.given)
-        expected = describe_expectation(compute_doubt(suspects, column)) or "-"
-        counts = ("-", "-", "-") if judged.why_none else (f"{wrong:,}", f"{missing:,}", expected)
-        table.add_row(Text(judged.name), f"{judged.positives:,}", *counts)
+        counts = tuple(
+            count_suspects(suspects, column, given=given, group_of=group_of)
+            for given in (True, False)
+        )
+        expected = describe_expectation(compute_doubt(suspects, column, group_of), judged)
+        cells = ("-", "-", "-") if judged.why_none else (*counts, expected or "-")
+        table.add_row(Text(judged.name), f"{judged.positives:,}", *cells)
     return table

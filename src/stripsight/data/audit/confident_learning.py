@@ -58,6 +58,10 @@ class ClassAudit:
             estimate has no ground.
         wrongly_present: images with the label that should not have it, likewise.
         why_none: why nothing is proposed; None where the estimate stands.
+        found: of the images labelled with the class, the share with a probability from 0.5 on, a
+            group of look-alikes counting once; None where there is none.
+        confirmed: of the images with such a probability, the share labelled with the class,
+            likewise.
     """
 
     name: str
@@ -68,6 +72,8 @@ class ClassAudit:
     wrongly_absent: int | None
     wrongly_present: int | None
     why_none: str | None
+    found: float | None = None
+    confirmed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,11 @@ class Audit:
 
 
 def audit_labels(
-    ids: Sequence[str], labels: Given, probabilities: Scores, names: Sequence[str]
+    ids: Sequence[str],
+    labels: Given,
+    probabilities: Scores,
+    names: Sequence[str],
+    groups: npt.NDArray[np.int64] | None = None,
 ) -> Audit:
     """Find the labels that are most likely wrong; the order of the images changes nothing.
 
@@ -107,13 +117,14 @@ def audit_labels(
         labels: as given, uint8 `[N, C]` of 0 and 1.
         probabilities: predicted by networks that did not train on the image, `[N, C]` in 0..1.
         names: C class names, in column order.
+        groups: `[N]`, of look-alikes; each image is its own where none are given.
     """
     assert labels.shape == probabilities.shape == (len(ids), len(names))
     classes: list[ClassAudit] = []
     suspects: list[Suspect] = []
     for column, name in enumerate(names):
         given, probability = labels[:, column].astype(bool), probabilities[:, column]
-        judged = audit_class(name, given, probability)
+        judged = audit_class(name, given, probability, groups)
         classes.append(judged)
         for label, count in ((True, judged.wrongly_present), (False, judged.wrongly_absent)):
             confidence = probability if label else 1 - probability
@@ -147,8 +158,15 @@ def explain_suspect(suspect: Suspect, judged: ClassAudit) -> str:
     return f"{what} {judged.name}, predicted {format_share(suspect.probability)}{others}"
 
 
-def audit_class(name: str, given: npt.NDArray[np.bool_], probability: Scores) -> ClassAudit:
-    """The confident joint and the noise estimate of one class; both arguments are `[N]`."""
+def audit_class(
+    name: str,
+    given: npt.NDArray[np.bool_],
+    probability: Scores,
+    groups: npt.NDArray[np.int64] | None = None,
+) -> ClassAudit:
+    """The confident joint and the noise estimate of one class; all arguments are `[N]`."""
+    groups = np.arange(len(given)) if groups is None else groups
+    called = probability >= 0.5
     positives = int(given.sum())
     negatives = len(given) - positives
     present = _mean(probability[given])
@@ -164,7 +182,17 @@ def audit_class(name: str, given: npt.NDArray[np.bool_], probability: Scores) ->
         wrongly_absent=None if why else _estimate(joint[0], negatives)[1],
         wrongly_present=None if why else _estimate(joint[1], positives)[0],
         why_none=why,
+        found=_average_groups(called[given], groups[given]),
+        confirmed=_average_groups(given[called], groups[called]),
     )
+
+
+def _average_groups(values: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64]) -> float | None:
+    """Mean over groups of the mean inside each; None of no image."""
+    if not len(values):
+        return None
+    _, numbers = np.unique(groups, return_inverse=True)
+    return float((np.bincount(numbers, weights=values) / np.bincount(numbers)).mean())
 
 
 def _mean(values: Scores) -> float | None:

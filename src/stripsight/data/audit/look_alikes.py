@@ -10,6 +10,11 @@ from stripsight.data.audit.confident_learning import Suspect
 _NAMED = 8
 
 
+def name_groups(images: pd.DataFrame) -> dict[str, int]:
+    """The `duplicate_group` of each `id`."""
+    return dict(zip(images["id"], images["duplicate_group"].tolist(), strict=True))
+
+
 def find_look_alikes(
     suspects: Sequence[Suspect], images: pd.DataFrame
 ) -> tuple[tuple[int, ...], ...]:
@@ -19,7 +24,7 @@ def find_look_alikes(
         suspects: in the order of the sheet.
         images: of the data set, with `id` and `duplicate_group`; the same image is no look-alike.
     """
-    group_of = dict(zip(images["id"], images["duplicate_group"], strict=True))
+    group_of = name_groups(images)
     members: dict[int, list[int]] = defaultdict(list)
     for number, suspect in enumerate(suspects, start=1):
         members[group_of[suspect.image]].append(number)

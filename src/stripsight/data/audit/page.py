@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from stripsight.data.audit.confident_learning import Audit, Suspect, explain_suspect
-from stripsight.data.audit.look_alikes import describe_look_alikes, find_look_alikes
-from stripsight.data.audit.sureness import compute_doubt, describe_expectation
+from stripsight.data.audit.look_alikes import (
+    describe_look_alikes,
+    find_look_alikes,
+    name_groups,
+)
+from stripsight.data.audit.sureness import compute_doubt, count_suspects, describe_expectation
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.rle import decode_mask
 from stripsight.errors import ImageError
@@ -83,13 +87,20 @@ def build_audit_page(
 
 
 def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> Section:
+    suspects, group_of = audit.suspects, name_groups(dataset.images)
     rows = [
         (
             _tag(dataset, column),
             format_count(judged.positives),
-            _count(judged.wrongly_present),
-            _count(judged.wrongly_absent),
-            describe_expectation(compute_doubt(audit.suspects, column)) or "none",
+            *(
+                ("not estimated", "not estimated")
+                if judged.why_none
+                else (
+                    count_suspects(suspects, column, given=True, group_of=group_of),
+                    count_suspects(suspects, column, given=False, group_of=group_of),
+                )
+            ),
+            describe_expectation(compute_doubt(suspects, column, group_of), judged) or "none",
             _mean(judged.thresholds[1]),
             _mean(None if judged.thresholds[0] is None else 1 - judged.thresholds[0]),
         )
@@ -100,7 +111,7 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> 
         Column("labelled images", numeric=True),
         Column("perhaps wrong", numeric=True),
         Column("perhaps missing", numeric=True),
-        Column("expect to be so", numeric=True),
+        Column("wrong in a trial", numeric=True),
         Column("mean if labelled", numeric=True),
         Column("mean if not labelled", numeric=True),
     )
@@ -114,9 +125,7 @@ def _summarise(dataset: PreparedDataset, audit: Audit, notes: Sequence[str]) -> 
         "summary",
         "Estimate per class",
         (Table("Labels estimated to be wrong", columns, rows), *map(Note, words)),
-        lead="The means are those of the predicted probability: far apart, the class is learnt."
-        " What to expect is what a trial with labels made wrong on purpose found where the network"
-        " contradicts a list as plainly as this one.",
+        lead="The means are those of the predicted probability: far apart, the class is learnt.",
     )
 
 
@@ -214,10 +223,6 @@ def _is_wide(dataset: PreparedDataset) -> bool:
 
 def _rows(table: Any) -> Iterator[Any]:
     yield from table.itertuples(index=False)
-
-
-def _count(count: int | None) -> str:
-    return "not estimated" if count is None else format_count(count)
 
 
 def _mean(value: float | None) -> str:

@@ -12,9 +12,15 @@ from typing import Any
 
 from stripsight.atomic import write_atomically
 from stripsight.data.audit.confident_learning import Audit
+from stripsight.data.audit.look_alikes import name_groups
 from stripsight.data.audit.page import build_audit_page
 from stripsight.data.audit.sheet import format_sheet
-from stripsight.data.audit.sureness import compute_doubt, warn_of_weakness
+from stripsight.data.audit.sureness import (
+    compute_doubt,
+    explain_expectation,
+    is_weak,
+    warn_of_weakness,
+)
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.reviews.sheet import name_version, read_sheet
 from stripsight.errors import DataError
@@ -49,6 +55,11 @@ class AuditReport:
         return sum(self.images_of_part.values())
 
     @property
+    def group_of(self) -> dict[str, int]:
+        """The group of look-alikes of each image of the data set."""
+        return name_groups(self.dataset.images)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What limits the result, in words."""
         notes = []
@@ -69,10 +80,12 @@ class AuditReport:
             f"{c.name}: nothing proposed; {c.why_none}" for c in self.audit.classes if c.why_none
         ]
         weak = (
-            warn_of_weakness(c.name, self.audit.suspects, column)
+            warn_of_weakness(c, self.audit.suspects, column, self.group_of)
             for column, c in enumerate(self.audit.classes)
         )
         notes += [warning for warning in weak if warning]
+        if self.audit.suspects:
+            notes.append(explain_expectation())
         if self.confirmed:
             notes.append(
                 f"{format_quantity(self.confirmed, 'suspect')} left out: a review decided on them"
@@ -109,7 +122,11 @@ class AuditReport:
             "images_of_part": self.images_of_part,
             "notes": list(self.notes),
             "classes": [
-                asdict(c) | {"doubt": compute_doubt(self.audit.suspects, column)}
+                asdict(c)
+                | {
+                    "doubt": compute_doubt(self.audit.suspects, column, self.group_of),
+                    "weak_network": is_weak(c),
+                }
                 for column, c in enumerate(self.audit.classes)
             ],
             "suspects": [
