@@ -10,7 +10,7 @@ from stripsight.bundle.collapse import list_collapse
 from stripsight.bundle.folder import open_manifest
 from stripsight.errors import StripSightError
 from stripsight.scoring.crew import Crew, LocalCrew, Rows
-from stripsight.scoring.inputs import Item, list_inputs
+from stripsight.scoring.inputs import Item, check_inputs, list_inputs
 from stripsight.scoring.journal import Journal, open_journal
 from stripsight.scoring.opening import ClusterOptions, ScoreOptions
 from stripsight.scoring.overlays import Drawing
@@ -56,6 +56,7 @@ def score_inputs(
         ScoringError: another scoring lies here or is at work, no image, or a cluster that cannot.
         OSError: a folder, list or table that cannot be read or written; the old table is intact.
     """
+    check_inputs(inputs, lists)
     check_output(out)
     report = report_progress or (lambda done, total: None)
     collapse = list_collapse(open_manifest(bundle_folder))
@@ -117,7 +118,7 @@ class _Keeper:
         """Take rows of inputs."""
         self._rows += rows
         waited = time.monotonic() - self._last >= _SECONDS_BETWEEN_WRITES
-        if waited or len(self._rows) >= _ROWS_BETWEEN_WRITES:
+        if (self._rows and waited) or len(self._rows) >= _ROWS_BETWEEN_WRITES:
             self.write()
 
     def write(self) -> None:

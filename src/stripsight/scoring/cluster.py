@@ -146,11 +146,13 @@ class ClusterCrew:
             )
         try:
             for table in replies.iter_batches(
-                batch_size=None, batch_format="pyarrow", prefetch_batches=1
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
             ):
                 for reply in Reply.read_all(table):
                     self._check(reply)
                     yield reply.rows
+                    if reply.fault is not None:
+                        raise ScoringError(reply.fault)
         except ray.exceptions.RayError as error:
             self._session.keep_logs = True
             reason = str(error).strip().splitlines()[-1]
@@ -160,10 +162,10 @@ class ClusterCrew:
             ) from error
 
     def _check(self, reply: Reply) -> None:
-        """Take the answer of a worker down, or stop at what is wrong with it."""
-        if reply.fault is not None or reply.answer is None:
-            raise ScoringError(reply.fault or "a worker that says nothing")
+        """Take the answer of a worker down, or stop before rows that must not be believed."""
         answer = reply.answer
+        if answer is None:
+            return
         for path in reply.unread:
             if os.access(path, os.R_OK):
                 raise ScoringError(

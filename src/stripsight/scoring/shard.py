@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from stripsight import __version__
 from stripsight.errors import ScoringError, StripSightError
 from stripsight.scoring.engine import EngineInfo
 from stripsight.scoring.golden import GoldenCheck
@@ -53,7 +53,7 @@ class Job:
     options: ScoreOptions
     drawing: Drawing | None
     origin: Origin
-    version: str = __version__
+    version: str = field(default_factory=lambda: version("stripsight"))
 
 
 @dataclass(frozen=True)
@@ -148,10 +148,10 @@ class ShardWorker:
             yield reply.to_table()
 
     def _open(self, job: Job) -> None:
-        if job.version != __version__:
+        if job.version != version("stripsight"):
             raise ScoringError(
-                f"StripSight {__version__} is installed there, and {job.version} here: install the"
-                " same everywhere"
+                f"StripSight {version('stripsight')} is installed there, and {job.version} here:"
+                " install the same everywhere"
             )
         if not job.bundle.is_dir():
             raise ScoringError(
