@@ -241,3 +241,20 @@ def test_long_lists_are_cut_after_twenty(tmp_path, capsys):
 def test_real_sample_holds(real_prepared, capsys):
     assert run_command(["data", "check", str(real_prepared)]) == 0
     assert "0 errors" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("names", [5, None, [1], "a.jpg"])
+def test_an_account_that_was_edited_is_an_error_and_ends_the_analysis(root, check, capsys, names):
+    path = root / "dataset.json"
+    manifest = json.loads(path.read_bytes())
+    manifest["reconciliation"]["missing_images"] = names
+    path.write_text(json.dumps(manifest))
+    code, report, _ = check()
+    assert (code, report["errors"]) == (1, 1)
+    assert "missing_images in dataset.json is no list" in report["findings"][0]["message"]
+    assert run_command(["data", "analyze", str(root)]) == 1
+    assert "missing_images in dataset.json is no list" in capsys.readouterr().err
+    assert not (root / "analysis").exists()
+    path.write_text(json.dumps(manifest | {"reconciliation": None}))
+    assert run_command(["data", "check", str(root)]) == 1
+    assert "is damaged" in capsys.readouterr().err

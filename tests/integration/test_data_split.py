@@ -18,7 +18,7 @@ import pytest
 from stripsight.cli.app import run_command
 from stripsight.data.lookalikes.links import OVERLAP, Link, save_links
 from stripsight.data.prepared import load_prepared, save_prepared
-from stripsight.data.splits.store import load_split, make_split, save_split
+from stripsight.data.splits.store import load_split, lock_splits, make_split, save_split
 from stripsight.errors import SplitError
 
 TINY_RUN = ["model.backbone=test_resnet", "model.pretrained=false", "training.num_epochs=1",
@@ -110,6 +110,16 @@ def test_an_existing_name_is_refused_without_force(root, split):
     assert (root / "splits" / "mine.csv").read_bytes() == before
     split("--name", "mine", "--seed", "1", "--force")
     assert (root / "splits" / "mine.csv").read_bytes() != before
+
+
+def test_two_at_once_the_second_is_refused(root, split):
+    with lock_splits(root):
+        error = split("--name", "mine", code=1)
+    assert error.endswith(
+        f"another `stripsight data split` is at work in {root}: wait until it is done\n"
+    )
+    assert not (root / "splits").exists()
+    split("--name", "mine")
 
 
 def test_fewer_folds_replace_all_of_the_older_set(root, split):

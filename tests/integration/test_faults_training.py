@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from stripsight.cli.app import run_command
-from stripsight.training.checkpoint import read_checkpoint
+from stripsight.training.checkpoint import read_checkpoint, write_checkpoint
 
 KILLED_IN_EPOCH = """
 from stripsight.training.module import DefectModule
@@ -441,3 +441,28 @@ def test_what_the_machine_or_the_batch_cannot_do_is_one_line(
         pytest.skip("this machine has a GPU")
     assert run_command(["train", *tiny_overrides, *words, "--run", str(tmp_path / "run")]) in (1, 2)
     assert message in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"backbone": None},
+        {"classes": 5},
+        {"config": None},
+        {"config": {"data": 5}},
+        {"image_size": None},
+        {"pooling": "mean"},
+    ],
+    ids=str,
+)
+def test_a_whole_checkpoint_that_describes_no_network_is_one_line(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    path = run / "checkpoints" / "best.ckpt"
+    content = read_checkpoint(path)
+    content["stripsight"] |= change
+    write_checkpoint(content, path)
+    assert run_command(["evaluate", str(run)]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert str(path) in line

@@ -64,16 +64,10 @@ def split(
     if scheme is _Scheme.kfold and fractions is not None:
         raise UsageError("--fractions is for --scheme holdout only: folds are of equal size")
     from stripsight.cli.terminal import print_json, print_table
-    from stripsight.data.lookalikes.links import check_storable, load_links
+    from stripsight.data.lookalikes.links import load_links
     from stripsight.data.prepared import load_prepared
     from stripsight.data.splits.report import report_splits
-    from stripsight.data.splits.store import (
-        check_unused,
-        load_split,
-        make_folds,
-        make_split,
-        save_splits,
-    )
+    from stripsight.data.splits.store import check_unused, load_split, lock_splits, save_splits
     from stripsight.data.splits.stratify import check_fractions, share_equally
     from stripsight.log import configure_logging
 
@@ -88,26 +82,17 @@ def split(
             _parse_fractions("0.7,0.15,0.15" if fractions is None else fractions)
         ).tolist()
         prepared = load_prepared(dataset)
-        check_unused(prepared, names, of=of, force=force)
     except SplitError as error:
         raise UsageError(str(error)) from error
-    if scheme is _Scheme.kfold:
-        _check_folds(count, len(prepared.labelled_images), "labelled images")
-    if by is _By.group and load_links(prepared) is None:
-        check_storable(dataset)
-        prepared = _search_look_alikes(prepared)
-    if scheme is _Scheme.kfold and by is _By.group:
-        groups = prepared.labelled_images["duplicate_group"]
-        found = groups[groups >= 0].nunique() + int((groups < 0).sum())
-        _check_folds(count, found, "groups of look-alikes and single images")
-    made: tuple[Split, ...]
-    if scheme is _Scheme.kfold:
-        made = make_folds(prepared, name, folds=count, seed=seed, by=by.value)
-    else:
-        made = (make_split(prepared, name, fractions=shares, seed=seed, by=by.value),)
-    paths = save_splits(prepared, made)
-    # As read back, so that what is verified is what later commands will use.
-    prepared = load_prepared(dataset)
+    with lock_splits(dataset):
+        try:
+            check_unused(prepared, names, of=of, force=force)
+        except SplitError as error:
+            raise UsageError(str(error)) from error
+        made = _make(prepared, name, scheme, by, seed=seed, folds=count, shares=shares)
+        # As read back, with the look-alikes just found: what later commands will use.
+        prepared = load_prepared(dataset)
+        paths = save_splits(prepared, made)
     leaks: Literal["refuse", "ignore"] = "refuse" if by is _By.group else "ignore"
     stored = [load_split(prepared, one.name, leaks=leaks) for one in made]
     report = report_splits(prepared, stored, searched=load_links(prepared) is not None)
@@ -120,6 +105,33 @@ def split(
             typer.echo(line)
         typer.echo(f"written to {paths[0]}" + (f" ... {paths[-1].name}" if paths[1:] else ""))
         typer.echo(f"next: stripsight train data.root={dataset} data.split={made[0].name}")
+
+
+def _make(
+    prepared: "PreparedDataset",
+    name: str,
+    scheme: _Scheme,
+    by: _By,
+    *,
+    seed: int,
+    folds: int,
+    shares: list[float],
+) -> "tuple[Split, ...]":
+    from stripsight.data.lookalikes.links import check_storable, load_links
+    from stripsight.data.splits.store import make_folds, make_split
+
+    if scheme is _Scheme.kfold:
+        _check_folds(folds, len(prepared.labelled_images), "labelled images")
+    if by is _By.group and load_links(prepared) is None:
+        check_storable(prepared.root)
+        prepared = _search_look_alikes(prepared)
+    if scheme is _Scheme.holdout:
+        return (make_split(prepared, name, fractions=shares, seed=seed, by=by.value),)
+    if by is _By.group:
+        groups = prepared.labelled_images["duplicate_group"]
+        found = groups[groups >= 0].nunique() + int((groups < 0).sum())
+        _check_folds(folds, found, "groups of look-alikes and single images")
+    return make_folds(prepared, name, folds=folds, seed=seed, by=by.value)
 
 
 def _check_folds(folds: int, count: int, what: str) -> None:
@@ -151,9 +163,10 @@ def _search_look_alikes(prepared: "PreparedDataset") -> "PreparedDataset":
     check_all_read(prepared, scan.unreadable)
     with show_progress("comparing") as report:
         links = find_links(prepared, scan.fingerprints, report_progress=report)
+    prepared = save_links(prepared, links)
     found = format_quantity(len(links), "link")
     typer.echo(f"{found} between look-alikes found and stored", err=True)
-    return save_links(prepared, links)
+    return prepared
 
 
 def _format_stray(deviation: "Deviation") -> str:

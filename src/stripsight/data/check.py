@@ -169,7 +169,12 @@ def _check_whole(dataset: PreparedDataset, recorded_hash: str) -> Iterator[Findi
 
 
 def _check_source(dataset: PreparedDataset) -> Iterator[Finding]:
-    if words := describe_missing(dataset.reconciliation):
+    try:
+        words = describe_missing(dataset.reconciliation)
+    except DatasetError as error:
+        yield _error("account", "dataset.json", str(error))
+        return
+    if words:
         message = f"{words}: was the archive whole? (`missing_images` in it names them)"
         yield Finding("warning", "missing images", "dataset.json", message)
 

@@ -241,7 +241,7 @@ def read_tables(root: Path) -> tuple[PreparedDataset, str]:
             image_root=root / _parse_image_root(manifest["image_root"]),
             images=_read_table(root / "images.parquet", IMAGE_COLUMNS),
             annotations=_read_table(root / "annotations.parquet", ANNOTATION_COLUMNS),
-            reconciliation=manifest["reconciliation"],
+            reconciliation=dict(manifest["reconciliation"]),
         )
         recorded_hash = manifest["content_hash"]
     except KeyError as error:

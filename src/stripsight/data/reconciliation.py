@@ -11,6 +11,7 @@ from typing import Any
 from stripsight.data.inspection import UnreadableImage
 from stripsight.data.join import MISSING, Joined
 from stripsight.data.readers.annotation import RefusedRow
+from stripsight.errors import DatasetError
 from stripsight.labels import ClassList
 from stripsight.reporting.quantities import format_quantity
 
@@ -194,10 +195,29 @@ class Reconciliation:
         }
 
 
+def list_missing(account: dict[str, Any]) -> list[str]:
+    """Annotated images that are missing, from a stored account; none where it does not say.
+
+    Raises:
+        DatasetError: it was damaged.
+    """
+    names = account.get("missing_images", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DatasetError(
+            "missing_images in dataset.json is no list of names: prepare the data set again"
+        )
+    return names
+
+
 def describe_missing(account: dict[str, Any]) -> str | None:
-    """How many annotated images are missing, from a stored account; None where none is."""
+    """How many annotated images are missing, from a stored account; None where none is.
+
+    Raises:
+        DatasetError: it was damaged.
+    """
+    missing = len(list_missing(account))
     try:
-        missing, found = len(account["missing_images"]), int(account["images"]["with_annotation"])
+        found = int(account["images"]["with_annotation"])
     except (KeyError, TypeError, ValueError):
         return None
     if not missing:

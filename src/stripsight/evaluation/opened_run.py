@@ -14,7 +14,7 @@ from stripsight.config.compose import load_config
 from stripsight.config.schema import Config
 from stripsight.data.datamodule import StripDataModule
 from stripsight.data.splits.leaks import Leak, find_leaks
-from stripsight.errors import CheckpointError, EvaluationError
+from stripsight.errors import CheckpointError, EvaluationError, StripSightError
 from stripsight.labels import ClassList
 from stripsight.models.network import DefectNetwork, build_network
 from stripsight.training.build import build_data, describe_config
@@ -77,12 +77,15 @@ def open_run(run: Path) -> OpenedRun:
     data = build_data(config, leaks="warn")
     check_unchanged(record, data)
     description = read_description(checkpoint, run_id=record["run_id"])
-    if description["image_size"] != list(data.image_size):
+    trained = description.get("config")
+    if not (isinstance(trained, dict) and all(isinstance(g, dict) for g in trained.values())):
+        raise CheckpointError(f"{checkpoint} describes no network: train again")
+    if description.get("image_size") != list(data.image_size):
         raise EvaluationError(
-            f"{checkpoint} was trained on images of {description['image_size']}, config.yaml now"
-            f" gives {list(data.image_size)}: restore it"
+            f"{checkpoint} was trained on images of {description.get('image_size')}, config.yaml"
+            f" now gives {list(data.image_size)}: restore it"
         )
-    _check_config(run, config, description["config"])
+    _check_config(run, config, trained)
     network, classes = load_network(checkpoint)
     if classes != data.classes:
         raise EvaluationError(f"{checkpoint} knows other classes than {data.prepared.root}")
@@ -119,7 +122,10 @@ def load_network(checkpoint: Path) -> tuple[DefectNetwork, ClassList]:
         network.load_state_dict(
             {k.removeprefix(prefix): v for k, v in content["state_dict"].items()}
         )
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (
+        *(StripSightError, KeyError, TypeError),
+        *(RuntimeError, AttributeError, ValueError),
+    ) as error:
         raise CheckpointError(f"{checkpoint} describes no network: {error}") from error
     return network, classes
 

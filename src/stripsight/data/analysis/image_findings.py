@@ -10,6 +10,7 @@ from stripsight.data.analysis.finding import Finding, cut_list, name_images
 from stripsight.data.analysis.split_advice import suggest_split
 from stripsight.data.analysis.study import Study
 from stripsight.data.lookalikes.links import LINK_KINDS
+from stripsight.data.reconciliation import list_missing
 from stripsight.reporting.page import Level
 from stripsight.reporting.quantities import (
     format_count,
@@ -58,7 +59,7 @@ def _find_unreadable(study: Study) -> Iterator[Finding]:
 
 
 def _find_missing_images(study: Study) -> Iterator[Finding]:
-    missing = [str(name) for name in study.dataset.reconciliation.get("missing_images", ())]
+    missing = list_missing(study.dataset.reconciliation)
     if not missing:
         return
     annotated = len(missing) + study.dataset.annotations["image_id"].nunique()
