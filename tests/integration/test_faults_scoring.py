@@ -25,7 +25,7 @@ from stripsight.scoring.journal import FILE_NAME, name_partial, open_journal
 MakeBundle = Callable[..., Path]
 
 REFUSED = odd_images.REFUSED | {
-    "other_size.jpg": (encode(noise(1, (64, 97))), "97x64 pixels: 96x64 is expected")
+    "other_size.jpg": (encode(noise(1, (64, 97))), "97x64 pixels, and the bundle accepts 96x64")
 }
 
 
@@ -63,7 +63,8 @@ def test_bad_images_are_rows_for_review_and_the_others_are_scored(
     assert len(rows) == 18
     for name, (_, reason) in REFUSED.items():
         assert rows[name]["verdict"] == "review"
-        assert rows[name]["reason"].startswith("unreadable: ")
+        kind = "wrong size: " if name == "other_size.jpg" else "unreadable: "
+        assert rows[name]["reason"].startswith(kind)
         assert reason in rows[name]["reason"]
         assert rows[name]["classes"] == {}
     assert "No such file" in rows["gone.jpg"]["reason"]

@@ -144,6 +144,26 @@ def test_the_summary_as_json(
     assert summary["bundle_id"] == open_bundle(bundle).manifest.bundle_id
 
 
+def test_the_summary_says_what_has_no_place_and_times_no_image_that_was_refused(
+    make_bundle: MakeBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = make_bundle(tmp_path / "b", thresholds=(0.0, 0.0))
+    paint(tmp_path / "in" / "0.png", 1)
+    paint(tmp_path / "in" / "1.png", 2)
+    words = [bundle, tmp_path / "in", "--out", tmp_path / "out.jsonl", "--box-level"]
+    score(*words, 0.999)
+    expected = "2 of 2 that are not clean have no box: nothing in their heatmaps reaches"
+    assert f"{expected} --box-level 0.999" in capsys.readouterr().out
+    score(*words, 0.001)
+    assert "no box" not in capsys.readouterr().out
+    paint(tmp_path / "other" / "0.png", 1, (33, 64))
+    out = tmp_path / "other.jsonl"
+    score(bundle, tmp_path / "other", "--out", out, "--json", "--max-failed", 1)
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["not_clean"], summary["without_boxes"]) == (0, 0)
+    assert summary["images_per_second"] is None
+
+
 def test_a_size_that_the_bundle_accepts_is_scored_and_boxed_in_its_own_pixels(
     make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
@@ -184,7 +204,9 @@ def test_scored_again_the_table_is_replaced(bundle: Path, coil: Path, tmp_path: 
         (["--out", "out.csv"], 2, "no INPUT"),
         (["gone", "--out", "out.csv"], 2, "gone: no such file, folder or zip"),
         (["empty", "--out", "out.csv"], 1, "no JPEG or PNG in empty"),
-        (["coil", "--out", "gone/out.csv"], 1, "gone"),
+        (["coil", "--out", "gone/out.csv"], 2, "there is no folder gone: make it, or name another"),
+        (["lost", "--out", "gone/out.csv"], 2, "lost: no such file, folder or zip"),
+        (["coil", "--watch", "--out", "gone/out.jsonl"], 2, "there is no folder gone: make it"),
         (["coil", "--out", "out.csv", "--box-level", "1"], 2, "--box-level 1.0"),
         (["coil", "--out", "out.csv", "--variant", "fp8"], 1, "no variant 'fp8'"),
         (["coil", "--out", "out.csv", "--streams", "9"], 1, "--streams 9"),

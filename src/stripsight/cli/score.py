@@ -270,6 +270,11 @@ def _print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
         typer.echo(f"  {name}: {counts or 'nothing scored'}")
     for what, count in tally.suspects.items():
         typer.echo(f"  {count:,} suspect: {what}")
+    if tally.placeless:
+        typer.echo(
+            f"  {tally.placeless:,} of {tally.not_clean:,} that are not clean have no box: nothing"
+            f" in their heatmaps reaches --box-level {summary.identity['box level']:g}"
+        )
     if tally.failed:
         typer.echo(f"  {tally.failed:,} not scored, for review:")
         for id_, reason in tally.reasons:

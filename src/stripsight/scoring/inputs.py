@@ -53,6 +53,20 @@ class Listed:
     item: Item
 
 
+def check_inputs(inputs: Sequence[str], lists: Sequence[Path] = ()) -> None:
+    """Refuse at once what is not there; nothing is opened.
+
+    Raises:
+        UsageError: nothing given, or an input that is nothing at all.
+        OSError: a list that is not there.
+    """
+    for word in _join(inputs, lists):
+        if _names_list(word):
+            Path(word[1:]).stat()
+        elif not os.path.lexists(word) and not _PATTERN.intersection(word):
+            raise UsageError(f"{word}: no such file, folder or zip")
+
+
 def list_inputs(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[Listed]:
     """Every image of the inputs and lists; within a source in no order.
 
@@ -62,9 +76,7 @@ def list_inputs(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[L
         ArchiveError: a zip that must not be read.
         OSError: a folder or list that cannot be read.
     """
-    words = [*inputs, *(f"@{path}" for path in lists)]
-    if not words:
-        raise UsageError("no INPUT: give files, folders, a pattern in quotes, a zip, or @list.txt")
+    words = _join(inputs, lists)
     for source, word in enumerate(words):
         empty = True
         for key, item in _list_one(word, alone=len(words) == 1):
@@ -84,8 +96,19 @@ def show_name(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def _join(inputs: Sequence[str], lists: Sequence[Path]) -> list[str]:
+    words = [*inputs, *(f"@{path}" for path in lists)]
+    if not words:
+        raise UsageError("no INPUT: give files, folders, a pattern in quotes, a zip, or @list.txt")
+    return words
+
+
+def _names_list(word: str) -> bool:
+    return word.startswith("@") and not os.path.lexists(word)
+
+
 def _list_one(word: str, *, alone: bool) -> Iterator[tuple[bytes, Item]]:
-    if word.startswith("@") and not os.path.lexists(word):
+    if _names_list(word):
         yield from _list_lines(Path(word[1:]))
     elif Path(word).is_dir():
         yield from _list_folder(word, prefix="" if alone else word.rstrip("/") + "/")

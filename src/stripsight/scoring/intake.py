@@ -41,9 +41,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An image that cannot be scored, and why."""
+    """An image that cannot be scored, and why: a whole sentence, as the row says it."""
 
     reason: str
+
+
+class _WrongSizeError(ImageError):
+    """A sound image of a size that the bundle does not accept."""
 
 
 class Intake:
@@ -71,10 +75,12 @@ class Intake:
         """The image of an item; what is wrong with one is never an error here."""
         try:
             return prepare_image(self._read(item), self._contract)
+        except _WrongSizeError as error:
+            return Refused(f"wrong size: {error}")
         except (ImageError, ArchiveError) as error:
-            return Refused(str(error))
+            return Refused(f"unreadable: {error}")
         except OSError as error:
-            return Refused(f"cannot be read ({error.strerror or error})")
+            return Refused(f"unreadable: cannot be read ({error.strerror or error})")
 
     def _read(self, item: Item) -> bytes:
         if item.member is None:
@@ -98,16 +104,13 @@ def prepare_image(data: bytes, contract: InputContract) -> Taken:
     Raises:
         ImageError: by any rule of `imaging.py`, or of a size that the bundle does not accept.
     """
-    sizes = contract.image_sizes
-    if len(sizes) > 1:
-        header = read_header(data)
-        size = (header.height, header.width)
-        if size not in sizes:
-            accepted = ", ".join(f"{width}x{height}" for height, width in sizes)
-            raise ImageError(f"{size[1]}x{size[0]} pixels: the bundle accepts {accepted}")
-    else:
-        size = sizes[0]
-    stored = decode_grey(data, expected_size=size)
+    header = read_header(data)
+    if (header.height, header.width) not in contract.image_sizes:
+        accepted = ", ".join(f"{width}x{height}" for height, width in contract.image_sizes)
+        raise _WrongSizeError(
+            f"{header.width}x{header.height} pixels, and the bundle accepts {accepted}"
+        )
+    stored = decode_grey(data)
     scored = resize_grey(stored, (contract.height, contract.width))
     return Taken(stored, scored, find_suspicion(stored))
 

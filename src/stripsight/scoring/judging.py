@@ -91,8 +91,7 @@ class Judge:
 
     def refuse(self, id_: str, refused: Refused) -> Row:
         """The row of an image that could not be scored: for review, never clean."""
-        reason = f"unreadable: {refused.reason}"
-        return Row(id_, VERDICTS[REVIEW], reason, None, (), (), self.origin, _tell_time())
+        return Row(id_, VERDICTS[REVIEW], refused.reason, None, (), (), self.origin, _tell_time())
 
 
 def find_places(

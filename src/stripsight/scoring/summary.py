@@ -21,6 +21,8 @@ class Tally:
         failed: rows without a score that could be believed.
         reasons: of the first failed rows, with their ids.
         suspects: rows of images that should not be believed though they were scored.
+        not_clean: rows with a score that are not clean.
+        placeless: those of them without a single box.
     """
 
     class_names: tuple[str, ...]
@@ -29,6 +31,8 @@ class Tally:
     failed: int = 0
     reasons: list[tuple[str, str]] = field(default_factory=list)
     suspects: dict[str, int] = field(default_factory=dict)
+    not_clean: int = 0
+    placeless: int = 0
 
     def __post_init__(self) -> None:
         self.classes = {name: {} for name in self.class_names}
@@ -48,6 +52,9 @@ class Tally:
             self.failed += 1
             if len(self.reasons) < _REASONS:
                 self.reasons.append((row["id"], row["reason"]))
+        elif row["verdict"] != VERDICTS[0]:
+            self.not_clean += 1
+            self.placeless += not row["boxes"]
         if row["suspect"] is not None:
             self.suspects[row["suspect"]] = self.suspects.get(row["suspect"], 0) + 1
 
@@ -97,8 +104,11 @@ class ScoreSummary:
 
     @property
     def images_per_second(self) -> float | None:
-        """Of this scoring; None where nothing was left to do."""
-        done = self.tally.images - self.scored_before
+        """That got a score, of this scoring; None where none did.
+
+        A lower bound where an earlier one left images without a score: they count as of this one.
+        """
+        done = max(0, self.tally.images - self.scored_before - self.tally.failed)
         return done / self.seconds if done and self.seconds > 0 else None
 
     def to_json(self) -> dict[str, Any]:
@@ -115,6 +125,8 @@ class ScoreSummary:
             "failed": self.tally.failed,
             "reasons": [{"id": id_, "reason": reason} for id_, reason in self.tally.reasons],
             "suspects": self.tally.suspects,
+            "not_clean": self.tally.not_clean,
+            "without_boxes": self.tally.placeless,
             "collapse": list(self.collapse),
             "scored_before": self.scored_before,
             "seconds": self.seconds,

@@ -38,19 +38,30 @@ def check_output(path: Path) -> None:
     """Refuse now what writing the table would refuse after long work.
 
     Raises:
-        UsageError: a suffix that says nothing, or a folder.
+        UsageError: a suffix that says nothing, a folder, or a folder that is not there.
         ScoringError: Parquet without pyarrow.
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"--out {path}: the name must end in {', '.join(SUFFIXES)}")
     if path.is_dir():
         raise UsageError(f"--out {path} is a folder: name a file in it")
+    check_folder(path)
     if name_state(path).exists():
         raise ScoringError(f"{path} is the table of a watch: name another --out")
     if path.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise ScoringError(
             "Parquet needs pyarrow: pip install 'stripsight[serve]', or --out FILE.csv or .jsonl"
         )
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a table whose folder is not there: it may be a slip of the pen.
+
+    Raises:
+        UsageError: no such folder.
+    """
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}: make it, or name another")
 
 
 def write_table(

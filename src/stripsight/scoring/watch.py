@@ -22,6 +22,7 @@ from stripsight.scoring.opening import ScoreOptions, open_scorer
 from stripsight.scoring.overlays import Drawing
 from stripsight.scoring.pipeline import score_images
 from stripsight.scoring.summary import ScoreSummary, Tally
+from stripsight.scoring.tables import check_folder
 from stripsight.scoring.watch_state import FileState, WatchState, open_watch_state
 
 _logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ def watch_folder(
         raise UsageError(f"{root} is no folder: --watch follows one folder")
     if out.suffix != ".jsonl":
         raise UsageError(f"--out {out}: a watch appends rows to a .jsonl file")
+    check_folder(out)
     with open_watch_state(out) as state:
         scorer = open_scorer(bundle_folder, options)
         overlays = drawing.open(scorer) if drawing else None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stripsight.errors import ArchiveError, ScoringError, UsageError
-from stripsight.scoring.inputs import Item, list_inputs, show_name
+from stripsight.scoring.inputs import Item, check_inputs, list_inputs, show_name
 
 
 def list_in_order(*inputs: str, lists: tuple[Path, ...] = ()) -> list[Item]:
@@ -107,6 +107,17 @@ def test_names_that_are_no_text_have_ids_that_are(folder: Path) -> None:
     assert item.id == r"k\xe4lte.jpg"
     assert Path(item.path).is_file()
     assert show_name("läuft.jpg") == "läuft.jpg"
+
+
+def test_what_is_not_there_is_told_before_anything_is_opened(folder: Path) -> None:
+    Path("list.txt").write_bytes(b"")
+    check_inputs(["coil", "coil/b.jpg", "coil/*.jpg", "nothing/*.jpg", "@list.txt"])
+    with pytest.raises(UsageError, match="no INPUT"):
+        check_inputs([])
+    with pytest.raises(UsageError, match=r"gone\.jpg: no such file, folder or zip"):
+        check_inputs(["coil", "gone.jpg"])
+    with pytest.raises(FileNotFoundError, match=r"gone\.txt"):
+        check_inputs(["coil"], [Path("gone.txt")])
 
 
 def test_nothing_at_all_is_wrong_usage(folder: Path) -> None:

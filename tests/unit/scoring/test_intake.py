@@ -52,6 +52,13 @@ def test_another_size_is_refused(sizes: tuple[tuple[int, int], ...]) -> None:
         prepare_image(encode(paint(33, 64)), InputContract(32, 64, sizes))
 
 
+def test_a_readable_image_of_another_size_is_not_called_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(paint(33, 64)))
+    said = take(Item("a", str(path)))
+    assert said == Refused("wrong size: 64x33 pixels, and the bundle accepts 64x32")
+
+
 @pytest.mark.parametrize(("value", "suspect"), [(0, "all black"), (255, "all white")])
 def test_a_suspect_image_is_taken_and_flagged(value: int, suspect: str) -> None:
     taken = prepare_image(encode(np.full((32, 64), value, np.uint8)), CONTRACT)
@@ -82,7 +89,7 @@ def test_a_file_over_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("stripsight.scoring.intake._LIMIT", 100)
     (tmp_path / "a.png").write_bytes(encode(paint()))
     refused = take(Item("a", str(tmp_path / "a.png")))
-    assert refused == Refused("more than 100 bytes, the limit")
+    assert refused == Refused("unreadable: more than 100 bytes, the limit")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("a.png", encode(paint()))
     assert take(Item("a", str(tmp_path / "a.zip"), "a.png")) == refused
@@ -98,7 +105,9 @@ def test_members_of_a_zip_are_read_in_place(tmp_path: Path) -> None:
         assert isinstance(taken, Taken)
         assert np.array_equal(taken.stored, paint())
         assert isinstance(intake.take(Item("", str(path), "b.png")), Refused)
-        assert intake.take(Item("", str(path), "c.png")) == Refused("is no longer in the zip")
+        assert intake.take(Item("", str(path), "c.png")) == Refused(
+            "unreadable: is no longer in the zip"
+        )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coil.zip"]
 
 
@@ -115,4 +124,4 @@ def test_a_zip_that_changed_since_is_a_reason(tmp_path: Path) -> None:
         assert isinstance(intake.take(Item("", str(path), "a.png")), Refused)
     path.unlink()
     gone = take(Item("", str(path), "a.png"))
-    assert gone == Refused("cannot be read (No such file or directory)")
+    assert gone == Refused("unreadable: cannot be read (No such file or directory)")

@@ -71,7 +71,7 @@ def test_a_suspect_image_is_scored_and_flagged() -> None:
 
 
 def test_an_image_without_pixels_is_review_and_never_clean() -> None:
-    row = JUDGE.refuse("x", Refused("the file is empty"))
+    row = JUDGE.refuse("x", Refused("unreadable: the file is empty"))
     assert (row.verdict, row.reason) == ("review", "unreadable: the file is empty")
     assert (row.classes, row.places) == ((), ())
 

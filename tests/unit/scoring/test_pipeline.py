@@ -61,7 +61,7 @@ class FakeIntake(Intake):
         self.threads.add(threading.current_thread().name)
         number = int(item.id)
         if number in self.refused:
-            return Refused("not a readable JPEG or PNG")
+            return Refused("unreadable: not a readable JPEG or PNG")
         image = np.full((8, 16), number % 256, np.uint8)
         return Taken(image, image, None)
 
