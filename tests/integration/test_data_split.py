@@ -18,7 +18,8 @@ import pytest
 from stripsight.cli.app import run_command
 from stripsight.data.lookalikes.links import OVERLAP, Link, save_links
 from stripsight.data.prepared import load_prepared, save_prepared
-from stripsight.data.splits.store import load_split, lock_splits, make_split, save_split
+from stripsight.data.splits.lock import lock_splits
+from stripsight.data.splits.store import load_split, make_split, save_split
 from stripsight.errors import SplitError
 
 TINY_RUN = ["model.backbone=test_resnet", "model.pretrained=false", "training.num_epochs=1",

@@ -66,8 +66,9 @@ def split(
     from stripsight.cli.terminal import print_json, print_table
     from stripsight.data.lookalikes.links import load_links
     from stripsight.data.prepared import load_prepared
+    from stripsight.data.splits.lock import lock_splits
     from stripsight.data.splits.report import report_splits
-    from stripsight.data.splits.store import check_unused, load_split, lock_splits, save_splits
+    from stripsight.data.splits.store import check_unused, load_split, save_splits
     from stripsight.data.splits.stratify import check_fractions, share_equally
     from stripsight.log import configure_logging
 

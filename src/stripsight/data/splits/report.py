@@ -131,17 +131,29 @@ class SplitReport:
             remedy = "judge the folds together with `stripsight folds`"
         else:
             remedy = "use --scheme kfold, whose folds `stripsight folds` judges on every image once"
-        lines = []
-        for name, places in self.scarce.items():
-            where = ", ".join(
-                f"{count} in {part}{f' of {split}' if len(self.splits) > 1 else ''}"
-                for split, part, count in places
-            )
-            lines.append(
-                f"warning: {name} is on fewer than {_FEWEST} images of a part ({where}) and cannot"
-                f" be judged there: {remedy}"
-            )
-        return lines
+        classes = [
+            f"{name} ({', '.join(self._describe_scarce(places))})"
+            for name, places in self.scarce.items()
+        ]
+        if not classes:
+            return []
+        return [
+            f"warning: on fewer than {_FEWEST} images of a part, and not to be judged there:"
+            f" {'; '.join(classes)}: {remedy}"
+        ]
+
+    def _describe_scarce(self, places: Sequence[tuple[str, str, int]]) -> list[str]:
+        """Counts by part: of one split as they are, of folds from the fewest to the most."""
+        words = []
+        for part in PARTS:
+            counts = [count for _, where, count in places if where == part]
+            if not counts:
+                continue
+            ends = " to ".join(dict.fromkeys(str(end) for end in (min(counts), max(counts))))
+            of = len(self.splits)
+            every = "every fold" if len(counts) == of else f"{len(counts)} of {of} folds"
+            words.append(f"{ends} in {part}{f' of {every}' if of > 1 else ''}")
+        return words
 
     def _say_left_out(self) -> list[str]:
         if not self.unlabelled:

@@ -8,11 +8,9 @@ The folds of a cross-validation are one set: they are written all or none, and a
 not whole is refused.
 """
 
-import fcntl
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -52,7 +50,6 @@ __all__ = [
     "describe_split",
     "is_stored",
     "load_split",
-    "lock_splits",
     "make_folds",
     "make_split",
     "save_split",
@@ -60,28 +57,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-
-@contextmanager
-def lock_splits(root: Path) -> Iterator[None]:
-    """Hold the data set at `root` for one `data split` while the block runs.
-
-    Two of one name would both be told that it is free. The kernel lets go when the process dies.
-
-    Raises:
-        SplitError: another one is at work there.
-    """
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SplitError(
-                f"another `stripsight data split` is at work in {root}: wait until it is done"
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def save_split(dataset: PreparedDataset, split: Split) -> Path:
