@@ -133,6 +133,7 @@ def test_runs_that_differ_are_told_apart(
     assert "on 60 test images" in said
     assert "(McNemar, exact, p < 0.001): difference real." in said
     assert "one run each" in said
+    assert "different rules" not in said
     assert (out / "compare.png").read_bytes().startswith(b"\x89PNG")
     content = json.loads((out / "compare.json").read_bytes())
     row = content["differences"][0]
@@ -349,3 +350,24 @@ def test_what_is_no_judged_run_is_refused(
     assert "another checkpoint" in fail(capsys, a, b)
     (b / "predictions_test.parquet").write_bytes(b"PAR1")
     assert "holds no predictions" in fail(capsys, a, b)
+
+
+def test_runs_that_decide_by_different_rules_are_named(
+    write_run: WriteRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write_run("first")
+    second = write_run("second", overrides=("training.learning_rate=0.1",))
+    decisions = load_decisions(second / "decisions.json", ("bar", "blob"))
+    band = Policy("review", {"share": 0.1}, (ClassPolicy(0.4, 0.6),) * 2)
+    save_decisions(replace(decisions, policy=band), second / "decisions.json")
+    said = compare(capsys, first, second)
+    assert "note: they decide by different rules (first by max_f1; second by review (share" in said
+    prices = {name: {"escape": 5.0, "overkill": 1.0} for name in ("bar", "blob")}
+    for run, price in ((first, 5.0), (second, 9.0)):
+        prices["bar"] = {"escape": price, "overkill": 1.0}
+        cost = Policy("cost", {"prices": dict(prices)}, (ClassPolicy.at(0.5),) * 2)
+        decisions = load_decisions(run / "decisions.json", ("bar", "blob"))
+        save_decisions(replace(decisions, policy=cost), run / "decisions.json")
+    said = compare(capsys, first, second, "--json")
+    (note,) = [note for note in json.loads(said)["notes"] if "different rules" in note]
+    assert "(first by cost (bar 5:1, blob 5:1); second by cost (bar 9:1, blob 5:1))" in note

@@ -108,7 +108,7 @@ def test_too_few_positives_are_refused_unless_allowed(
     before = (run / "decisions.json").read_bytes()
     assert decide(run, "--policy", "recall") == 1
     error = capsys.readouterr().err
-    assert "needs 59 groups of validation positives" in error
+    assert "needs 59 validation images of each class, look-alikes counted once" in error
     assert "bar has" in error
     assert error.count("\n") == 1
     assert (run / "decisions.json").read_bytes() == before
@@ -324,6 +324,6 @@ def test_evaluate_says_when_the_chosen_promise_can_no_longer_be_kept(
     capsys.readouterr()
     assert run_command(["evaluate", str(run)]) == 1
     error = capsys.readouterr().err
-    assert "needs 161 groups" in error
-    assert "with `stripsight decide`" in error
+    assert "needs 161 validation images" in error
+    assert "with --allow-unmet `stripsight decide`" in error
     assert error.count("\n") == 1

@@ -108,7 +108,12 @@ def decide(
     )
     typer.echo(
         f"policy {decided.policy.name}{f' ({settings})' if settings else ''} fitted on validation:"
-        f" {refit.images:,} images in {refit.groups:,} groups of look-alikes"
+        f" {refit.images:,} images"
+        + (
+            f", {refit.groups:,} where look-alikes count once"
+            if refit.groups < refit.images
+            else ""
+        )
     )
     print_table(_tabulate_thresholds(decided))
     print_table(tabulate_scenarios(refit.scenarios, decided.class_names))

@@ -2,6 +2,7 @@
 
 from stripsight.evaluation.comparison.comparison import Comparison
 from stripsight.evaluation.comparison.report import (
+    BETTER_LOW,
     DRAWN,
     TITLES,
     format_difference,
@@ -30,7 +31,7 @@ def draw_comparison(comparison: Comparison) -> Plot:
     ):
         prefix = f"{configuration.name}: " if len(comparison.contrasts) > 1 else ""
         rows += [
-            _build_difference_row(f"{prefix}{TITLES[name]}", difference)
+            _build_difference_row(f"{prefix}{TITLES[name]}, {_say_better(name)}", difference)
             for name in DRAWN
             if (difference := contrast.differences[name]) is not None
         ]
@@ -50,6 +51,10 @@ def _build_row(name: str, figure: SeedFigure) -> IntervalRow:
     spread = "" if figure.spread is None else f", spread {figure.spread:.3f}"
     text = f"{figure.mean.value:.3f} ({format_interval(interval)}){spread}"
     return IntervalRow(TITLES[name], figure.mean.value, interval.low, interval.high, text)
+
+
+def _say_better(name: str) -> str:
+    return "less is better" if name in BETTER_LOW else "more is better"
 
 
 def _build_difference_row(label: str, difference: Difference) -> IntervalRow:

@@ -12,6 +12,7 @@ from stripsight.evaluation.comparison.comparison import (
     Comparison,
     Contrast,
 )
+from stripsight.evaluation.comparison.rules import note_rules
 from stripsight.evaluation.comparison.seeds import Configuration, SeedFigure
 from stripsight.evaluation.intervals.bootstrap import CLASS_FIGURES
 from stripsight.evaluation.intervals.differences import Difference
@@ -47,6 +48,10 @@ DRAWN = (
 """Figures of the table and the picture; all others stand in the JSON."""
 
 
+BETTER_LOW = ("image_escape_rate", "image_overkill_rate", "image_review_rate")
+"""Those of `DRAWN` of which less is better."""
+
+
 def conclude(comparison: Comparison) -> list[str]:
     """Sentences: one a configuration whether it differs from the first, then what limits that."""
     if not comparison.contrasts:
@@ -80,6 +85,7 @@ def list_notes(comparison: Comparison) -> list[str]:
                 f"{configuration.name}: its seeds decide by {' and '.join(sorted(policies))}, so"
                 " their mean F1, exact match and escapes mean little: `stripsight decide` alike"
             )
+    notes += note_rules(comparison)
     for configuration in comparison.configurations:
         for run in configuration.runs:
             if not run.is_judged:

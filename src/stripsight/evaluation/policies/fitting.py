@@ -1,6 +1,5 @@
 """From a policy's name and settings to its thresholds: the one place that knows all policies."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,11 @@ from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.metrics import Labels, Scores
 from stripsight.evaluation.policies.cost import find_cheapest_threshold
 from stripsight.evaluation.policies.max_f1 import find_max_f1_threshold
-from stripsight.evaluation.policies.recall_guarantee import RecallPromise, fit_recall
+from stripsight.evaluation.policies.recall_guarantee import (
+    RecallPromise,
+    find_promised_alpha,
+    fit_recall,
+)
 from stripsight.evaluation.policies.review_band import fit_review_band
 from stripsight.evaluation.policies.settings import complete_settings, read_prices
 
@@ -91,15 +94,21 @@ def fit_policy(
 
 def _refuse_unmet(unmet: tuple[RecallPromise, ...]) -> str:
     first = unmet[0]
-    have = ", ".join(f"{promise.name} has {promise.groups}" for promise in unmet)
-    bounds = [1.0 if promise.bound is None else promise.bound for promise in unmet]
-    # Rounded up, or what is advised would be refused in its turn.
-    alpha = math.ceil(max(bounds) * 1000) / 1000
-    way = f"--alpha {alpha:g} can be promised, and " if alpha < 1 else ""
+    have = ", ".join(f"{promise.name} has {promise.groups:,}" for promise in unmet)
+    alpha = find_promised_alpha(
+        max(1.0 if promise.bound is None else promise.bound for promise in unmet)
+    )
+    way = (
+        ""
+        if alpha is None
+        else f"`stripsight decide RUN --policy recall --alpha {alpha:g} --delta {first.delta:g}`"
+        " can be promised; "
+    )
     return (
-        f"alpha {first.alpha:g} at delta {first.delta:g} needs {first.groups_needed} groups of"
-        f" validation positives of each class, but {have}; with `stripsight decide` {way}"
-        "--allow-unmet promises nothing of these classes and calls all their validation positives"
+        f"alpha {first.alpha:g} at delta {first.delta:g} needs {first.groups_needed:,} validation"
+        f" images of each class, look-alikes counted once, but {have}; {way}with --allow-unmet"
+        " `stripsight decide` promises nothing of these classes and calls all their validation"
+        " positives"
     )
 
 

@@ -73,10 +73,11 @@ class RecallPromise:
                 f" at confidence {100 * (1 - self.delta):.4g} % (in validation"
                 f" {self.escapes_allowed} of {self.groups} may)"
             )
-        best = "" if self.bound is None else f" ({self.bound:.3f} is what they can promise)"
+        alpha = find_promised_alpha(self.bound)
+        best = "" if alpha is None else f" (alpha {alpha:g} is what they can promise)"
         return (
-            f"{self.name}: {asked} needs {self.groups_needed} groups of validation positives, there"
-            f" are {self.groups}{best}"
+            f"{self.name}: {asked} needs {self.groups_needed:,} validation images that show it,"
+            f" look-alikes counted once: there are {self.groups:,}{best}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -162,6 +163,15 @@ def count_allowed_escapes(count: int, alpha: float, delta: float) -> int | None:
 def count_needed(alpha: float, delta: float) -> int:
     """Fewest groups whose finding, all of them, is a promise: (1 - alpha)^n <= delta."""
     return max(1, math.ceil(math.log(delta) / math.log1p(-alpha) / _ROUNDING))
+
+
+def find_promised_alpha(bound: float | None) -> float | None:
+    """The smallest alpha of three decimals that `bound` carries; None where there is none.
+
+    Rounded up: what is advised would be refused in its turn if it were rounded to the nearest.
+    """
+    alpha = 1.0 if bound is None else math.ceil(bound * 1000) / 1000
+    return alpha if alpha < 1 else None
 
 
 def bound_escape_rate(escapes: int, count: int, delta: float) -> float:

@@ -61,8 +61,11 @@ def _write(evaluation: Evaluation, version: str) -> Iterator[str]:
     yield ""
     yield f"## Figures on {judgement.part}"
     yield ""
-    yield f"{judgement.images:,} images in {judgement.groups:,} groups of look-alikes; in brackets"
-    yield "95 % intervals over these groups."
+    once = f", {judgement.groups:,} where look-alikes count once"
+    yield (
+        f"{format_quantity(judgement.images, 'image')}"
+        f"{once if judgement.groups < judgement.images else ''}; in brackets 95 % intervals."
+    )
     yield ""
     shown = ("average_precision", "auroc", "f1", "precision", "recall")
     yield from _table(

@@ -141,4 +141,15 @@ def _tabulate_slices(slices: Sequence[Slice]) -> Table:
                     write_value(part.rest_auroc),
                 )
             )
-    return Table("The worst first; all of them are in metrics.json", columns, rows)
+    return Table(
+        "The worst first; all of them are in metrics.json. Shares count look-alikes once, so they"
+        " need not be those of the images"
+        if any(
+            rate.rate != rate.wrong / rate.images
+            for part in slices
+            if (rate := part.worst_rate) is not None
+        )
+        else "The worst first; all of them are in metrics.json",
+        columns,
+        rows,
+    )

@@ -84,9 +84,10 @@ def _find_unkept_promises(evaluation: Evaluation) -> Iterator[Notice]:
             "serious",
             f"No promise can be made for {promise.name}",
             f"{promise.groups:,}",
-            "groups of positives",
+            "images, look-alikes counted once",
             promise.words,
-            f"Collect {promise.groups_needed:,} groups of positives, or ask for less.",
+            f"Collect {promise.groups_needed:,} images of it, look-alikes counted once, or ask for"
+            " less.",
         )
 
 

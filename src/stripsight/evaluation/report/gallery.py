@@ -11,6 +11,7 @@ from stripsight.reporting.pictures import Outline, to_picture
 from stripsight.reporting.quantities import format_share
 
 _MOST = 8  # of each kind
+_MOST_DIGITS = 9
 _WIDE, _SQUARE = 1100, 420  # pixels across a picture
 
 
@@ -90,6 +91,15 @@ def _draw_row(
             if outlines or caption != "as labelled"
         ],
         tags=[build_tag(evaluation, c) for c in carried],
-        note=f"{name}: probability {format_share(example.probability)}, {side}"
-        f" {format_share(min(example.threshold, 1.0))}",
+        note=f"{name}: {_write_beside(example.probability, side, min(example.threshold, 1.0))}",
     )
+
+
+def _write_beside(probability: float, side: str, threshold: float) -> str:
+    """Both with as many digits as tell them apart."""
+    shown = format_share(probability), format_share(threshold)
+    for digits in range(2, _MOST_DIGITS + 1):
+        if shown[0] != shown[1] or probability == threshold:
+            break
+        shown = f"{100 * probability:.{digits}f} %", f"{100 * threshold:.{digits}f} %"
+    return f"probability {shown[0]}, {side} {shown[1]}"

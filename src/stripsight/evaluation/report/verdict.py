@@ -13,7 +13,7 @@ from stripsight.evaluation.report.words import (
     write_share_limits,
 )
 from stripsight.reporting.page import Level
-from stripsight.reporting.quantities import format_quantity
+from stripsight.reporting.quantities import format_quantity, format_share
 from stripsight.reporting.verdict import Headline, Verdict, VerdictLevel
 
 _MOST_NAMED = 4  # findings on a line
@@ -85,9 +85,11 @@ def write_sentence(evaluation: Evaluation) -> str:
         )
     if images.reviews:
         review = judgement.overall["image_review_rate"]
+        share = evaluation.fitted.decisions.policy.settings.get("share")
+        asked = "" if share is None else f"; {format_share(share)} on validation was asked for"
         parts.append(
             f"{format_quantity(images.reviews, 'image goes', 'images go')} to a person"
-            f" ({write_share_limits(review)})"
+            f" ({write_share_limits(review)}{asked})"
         )
     return f"{where}, {', '.join(parts[:-1])} and {parts[-1]}."
 
@@ -117,7 +119,7 @@ def write_label_sentence(evaluation: Evaluation) -> str:
 def _explain(evaluation: Evaluation) -> str:
     judgement = evaluation.judgement
     alike = (
-        f" The images are {judgement.groups:,} groups of look-alikes, which count as one each."
+        f" With look-alikes counted once, the images are {judgement.groups:,}."
         if judgement.groups < judgement.images
         else ""
     )

@@ -145,14 +145,16 @@ def describe_slice(found: Slice) -> str:
     if rate is None:
         return f"{found.name}: {format_quantity(found.images, 'image')}, nothing to compare"
     what = "with an escape" if found.worst == "escape" else "with an overkill"
-    once = "" if rate.rate == rate.wrong / rate.images else ", look-alikes counted once"
+    share = format_share(rate.rate)
+    if rate.rate != rate.wrong / rate.images:
+        share = f"with look-alikes counted once {share}"
     if rate.least_gap > 0:
         verdict = f"at least {rate.least_gap * 100:.1f} points worse"
     else:
         verdict = "which may be chance" if rate.gap > 0 else "no worse"
     return (
         f"{found.name}: {rate.wrong:,} of {format_quantity(rate.images, 'image')} {what}"
-        f" ({format_share(rate.rate)}{once}, 95 % interval {rate.low * 100:.1f}-"
+        f" ({share}, 95 % interval {rate.low * 100:.1f}-"
         f"{rate.high * 100:.1f}), {format_share(rate.rest_rate)} elsewhere: {verdict}"
     )
 

@@ -82,10 +82,11 @@ def test_a_promise_that_cannot_be_kept_is_refused_with_a_way_on() -> None:
     with pytest.raises(DecisionError) as caught:
         fit("recall", {"alpha": 0.02}, 2)
     text = str(caught.value)
-    assert "needs 149 groups" in text
+    assert "needs 149 validation images of each class, look-alikes counted once" in text
     assert "blob has" in text
     assert "bar has" not in text
     assert "--allow-unmet" in text
+    assert "`stripsight decide RUN --policy recall --alpha 0.0" in text
     advised = float(text.split("--alpha ")[1].split()[0])
     assert not fit("recall", {"alpha": advised}, 2).unmet
     with pytest.raises(DecisionError):
@@ -94,7 +95,7 @@ def test_a_promise_that_cannot_be_kept_is_refused_with_a_way_on() -> None:
 
 def test_where_no_alpha_helps_none_is_advised() -> None:
     with pytest.raises(
-        DecisionError, match="never seen has 0; with `stripsight decide` --allow-unmet"
+        DecisionError, match="never seen has 0; with --allow-unmet `stripsight decide`"
     ):
         fit("recall", {})
 

@@ -12,6 +12,7 @@ from stripsight.evaluation.policies.recall_guarantee import (
     count_allowed_escapes,
     count_needed,
     find_lowest_of_groups,
+    find_promised_alpha,
     fit_recall,
 )
 
@@ -63,7 +64,29 @@ def test_too_few_promise_nothing_and_say_how_many_are_needed() -> None:
     assert (promise.positives, promise.groups, promise.groups_needed) == (2, 2, 59)
     assert promise.threshold == pytest.approx(0.5)  # every positive is called, no more than that
     assert promise.bound == pytest.approx(1 - 0.05 ** (1 / 2))
-    assert "needs 59 groups of validation positives, there are 2" in promise.words
+    assert "needs 59 validation images that show it, look-alikes counted once: there are 2" in (
+        promise.words
+    )
+
+
+@given(st.integers(1, 400), st.floats(0.001, 0.5))
+def test_what_can_be_promised_is_kept_when_it_is_asked_for(count: int, delta: float) -> None:
+    bound = bound_escape_rate(0, count, delta)
+    alpha = find_promised_alpha(bound)
+    if alpha is None:
+        assert bound > 0.999
+    else:
+        assert alpha - 0.001 < bound <= alpha
+        assert count_allowed_escapes(count, alpha, delta) is not None
+
+
+def test_what_can_be_promised_is_said_rounded_up() -> None:
+    """11 groups at delta 0.05 carry 0.2384; 0.238 would be refused."""
+    scores = np.linspace(0.1, 0.9, 11)
+    promise = fit_recall(
+        scores, np.ones(11, np.uint8), np.arange(11), name="pits", alpha=0.05, delta=0.05
+    )
+    assert promise.words.endswith("there are 11 (alpha 0.239 is what they can promise)")
 
 
 @given(

@@ -138,7 +138,7 @@ def test_promises_that_are_not_kept(good: Evaluate) -> None:
     found = find(good(promises=(broken, kept)))
     assert set(found) == {"No promise can be made for pits"}
     assert found["No promise can be made for pits"].level == "serious"
-    assert "59 groups" in found["No promise can be made for pits"].action
+    assert "59 images of it" in found["No promise can be made for pits"].action
 
 
 def test_validation_judges_itself(good: Evaluate) -> None:

@@ -175,6 +175,10 @@ def test_a_slice_says_what_is_counted_and_where(good: Evaluate) -> None:
                   0.9, 0.99, "escape")  # fmt: skip
     other = replace(found, escape=None, overkill=chance, worst="overkill", auroc=None)
     table = read_table(show_slices(good(slices=(found, other))).blocks)
+    assert "Shares count look-alikes once" in table.caption  # 10 of 38 are not 26.32 %
+    plain = replace(found, escape=replace(rate, rate=10 / 38))
+    shown = read_table(show_slices(good(slices=(plain,))).blocks)
+    assert "look-alikes" not in shown.caption
     assert [column.title for column in table.columns] == [
         "images that have", "what is counted", "in the slice", "share in the slice",
         "share elsewhere", "surely worse by", "AUROC in the slice", "AUROC elsewhere",

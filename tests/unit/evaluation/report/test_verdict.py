@@ -141,6 +141,21 @@ def test_look_alikes_are_said(good: Evaluate) -> None:
     evaluation = good()
     judgement = replace(evaluation.judgement, groups=30)
     assert (
-        "30 groups of look-alikes" in reach_verdict(replace(evaluation, judgement=judgement)).text
+        "With look-alikes counted once, the images are 30."
+        in reach_verdict(replace(evaluation, judgement=judgement)).text
     )
     assert "look-alikes" not in reach_verdict(evaluation).text
+
+
+def test_the_share_of_reviews_that_was_asked_for_stands_beside_what_came(
+    evaluate: Evaluate,
+) -> None:
+    scores = certain(BOTH)
+    scores[:20, 0] = 0.5
+    evaluation = evaluate(BOTH, scores, [ClassPolicy(0.4, 0.6), 0.5])
+    assert "asked for" not in write_sentence(evaluation)
+    fitted = evaluation.fitted
+    policy = replace(fitted.decisions.policy, name="review", settings={"share": 0.1})
+    decisions = replace(fitted.decisions, policy=policy)
+    asked = replace(evaluation, fitted=replace(fitted, decisions=decisions))
+    assert "; 10.0 % on validation was asked for)." in write_sentence(asked)
