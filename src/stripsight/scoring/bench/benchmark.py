@@ -1,7 +1,7 @@
 """How fast a bundle is on this machine, beside what else could run it, in one run.
 
 Three parts, with the steadiness of the machine sampled all along: single requests, images a second
-against batch size and streams, and what tuning would choose.
+against batch size and streams, and the streams that follow from these.
 """
 
 import os
@@ -13,18 +13,17 @@ import numpy as np
 
 from stripsight.bundle.folder import Bundle
 from stripsight.imaging import decode_grey, resize_grey
+from stripsight.scoring.bench.choice import Choice, choose_streams
 from stripsight.scoring.bench.contender import Opponent, enter_engine, open_engine
 from stripsight.scoring.bench.latency import Latency, Ratio, compare_latencies, measure_latencies
 from stripsight.scoring.bench.steadiness import Steadiness, SteadinessProbe
 from stripsight.scoring.bench.throughput import Task, Throughput, list_streams, measure_throughputs
-from stripsight.scoring.bench.tuning import Trial, tune
 from stripsight.scoring.engine import EngineInfo, EngineSettings, UInt8Images, load_engine
 from stripsight.scoring.threads import count_cores, settle_threads
 
 BATCHES = (1, 2, 4, 8)
 
 _MOST_IMAGES = 8
-_TUNING_SECONDS = 5.0
 
 Report = Callable[[str, int, int], None]
 """Takes (what, done, in all)."""
@@ -61,8 +60,7 @@ class Benchmark:
         latencies: the bundle's variants in the order asked for, then the opponents.
         ratios: of each latency to the first; the first is 1.
         throughputs: the first variant over batches and streams, then the opponents over batches.
-        tuned: (threads, streams) that score most images a second.
-        trials: what tuning tried.
+        choice: the streams that score most images a second.
         steadiness: of the machine.
     """
 
@@ -75,8 +73,7 @@ class Benchmark:
     latencies: tuple[Latency, ...]
     ratios: tuple[Ratio, ...]
     throughputs: tuple[Throughput, ...]
-    tuned: tuple[int, int]
-    trials: tuple[Trial, ...]
+    choice: Choice
     steadiness: Steadiness
 
 
@@ -118,7 +115,6 @@ def run_benchmark(
             between=probe.take,
             report_progress=lambda done, total: report_progress("latency", done, total),
         )
-        tuning = tune(bundle, replace(settings[0], threads=threads), _TUNING_SECONDS)
         throughputs = measure_throughputs(
             _list_tasks(bundle, replace(settings[0], threads=threads), ours[0].name, opponents),
             ours[0],
@@ -144,8 +140,7 @@ def run_benchmark(
         latencies=latencies,
         ratios=tuple(compare_latencies(each, latencies[0]) for each in latencies),
         throughputs=throughputs,
-        tuned=(tuning.engine.info.threads, tuning.engine.info.streams),
-        trials=tuning.trials,
+        choice=choose_streams(throughputs, ours[0].name, threads),
         steadiness=steadiness,
     )
 

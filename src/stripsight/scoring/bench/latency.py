@@ -15,6 +15,9 @@ import numpy.typing as npt
 from stripsight.scoring.bench.contender import Contender
 from stripsight.scoring.engine import UInt8Images
 
+MOST_DISAGREEMENT = 1.5
+"""Highest over lowest ratio of the rounds, up to which their median may be believed."""
+
 _LEAST_REQUESTS = 2
 _MOST_ROUNDS = 10
 _LEAST_ROUNDS = 3
@@ -57,6 +60,11 @@ class Ratio:
     median: float
     lowest: float
     highest: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the rounds say nearly the same: the highest at most half more than the lowest."""
+        return self.highest <= MOST_DISAGREEMENT * self.lowest
 
     def describe(self) -> str:
         """For a table."""

@@ -83,7 +83,10 @@ def _draw_latencies(benchmark: Benchmark, top: int) -> Iterable[str]:
         yield _line(first, y, last, y, color, 2)
         yield _line(ten, y, max(ninety, ten + 1), y, color, 10)
         yield f'<rect x="{middle - 2:.1f}" y="{y - 10:.1f}" width="4" height="20" fill="{_INK}"/>'
-        times = "" if number == 0 else f", {ratio.median:.3g} times"
+        # Where rounds disagree, their median alone would say more than was measured.
+        quotient = f"{ratio.lowest:.3g} to {ratio.highest:.3g}"
+        quotient = f"{ratio.median:.3g}" if ratio.agrees else quotient
+        times = "" if number == 0 else f", {quotient} times"
         yield _text(_WIDTH - _RIGHT + 14, y + 5, f"{span[2]:.3g} ms{times}")
     yield _line(_LEFT, bottom, _WIDTH - _RIGHT, bottom, _INK)
 
@@ -127,7 +130,9 @@ def _draw_curves(series: Sequence[_Series], top: int) -> Iterable[str]:
 
 def _draw_foot(benchmark: Benchmark, height: int) -> Iterable[str]:
     engine, machine, steadiness = benchmark.engine, benchmark.machine, benchmark.steadiness
-    steady = "steady" if steadiness.steady else "NOT STEADY: believe the ratios at most"
+    steady = (
+        "steady" if steadiness.steady else "NOT STEADY: believe at most ratios whose rounds agree"
+    )
     yield _text(
         16,
         height - 14,

@@ -11,8 +11,9 @@ import numpy as np
 
 from stripsight.scoring.bench.benchmark import Benchmark
 from stripsight.scoring.bench.latency import Latency, Ratio
+from stripsight.scoring.bench.throughput import Throughput
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PERCENTILES = (50, 90, 99)
 
 
@@ -35,11 +36,7 @@ def to_json(benchmark: Benchmark) -> dict[str, Any]:
             for latency, ratio in zip(benchmark.latencies, benchmark.ratios, strict=True)
         ],
         "throughput": [asdict(point) for point in benchmark.throughputs],
-        "tuned": {
-            "threads": benchmark.tuned[0],
-            "streams": benchmark.tuned[1],
-            "trials": [asdict(trial) for trial in benchmark.trials],
-        },
+        "for_score": {"threads": benchmark.choice.threads, "streams": benchmark.choice.streams},
     }
 
 
@@ -77,9 +74,17 @@ def build_tables(benchmark: Benchmark) -> tuple[Any, Any]:
             f"{1000 * each.processor_seconds:.2f}",
             "1" if each is benchmark.latencies[0] else ratio.describe(),
         )
-    throughput = Table(title="images a second", box=box.SIMPLE_HEAD, title_justify="left")
+    throughput = Table(
+        title="images a second",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption=f"last column: how many times as many as {benchmark.latencies[0].name} takes with"
+        " one image a request and one stream, in turns with each row; against itself it shows how"
+        " far two measurements of one thing lie apart",
+        caption_justify="left",
+    )
     throughput.add_column("")
-    for column in ("streams", "batch", "images/s", "to one single stream (rounds)"):
+    for column in ("streams", "batch", "images/s", "times as many (rounds)"):
         throughput.add_column(column, justify="right")
     for point in benchmark.throughputs:
         throughput.add_row(
@@ -87,26 +92,29 @@ def build_tables(benchmark: Benchmark) -> tuple[Any, Any]:
             str(point.streams),
             str(point.batch),
             f"{point.images_per_second:.1f}",
-            point.ratio.describe(),
+            point.ratio.describe() + (" itself" if _is_reference(benchmark, point) else ""),
         )
     return latency, throughput
 
 
+def _is_reference(benchmark: Benchmark, point: Throughput) -> bool:
+    return (point.name, point.batch, point.streams) == (benchmark.latencies[0].name, 1, 1)
+
+
 def list_notes(benchmark: Benchmark) -> list[str]:
     """What a reader must know beside the tables, in sentences."""
-    first, threads, streams = benchmark.latencies[0], *benchmark.tuned
-    notes = [
-        f"most images a second by tuning: threads {threads}, streams {streams}"
-        + (
-            " ("
-            + ", ".join(
-                f"streams {t.streams}: {t.images_per_second:.1f} images/s" for t in benchmark.trials
-            )
-            + ")"
-            if benchmark.trials
-            else " (nothing else to try)"
-        )
+    first = benchmark.latencies[0]
+    notes = [benchmark.choice.describe()]
+    apart = [
+        f"{latency.name} ({ratio.lowest:.3g} to {ratio.highest:.3g} times)"
+        for latency, ratio in zip(benchmark.latencies, benchmark.ratios, strict=True)
+        if not ratio.agrees
     ]
+    if apart:
+        notes.append(
+            f"the rounds disagree on {', '.join(apart)}: believe no ratio of it, and measure again"
+            " on a machine that does nothing else"
+        )
     if len(first.seconds) < 100:
         notes.append(
             f"p99 of {len(first.seconds)} requests is little more than the slowest: --seconds"

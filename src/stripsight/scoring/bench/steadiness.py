@@ -68,7 +68,7 @@ class Steadiness:
         )
         if self.steady:
             return f"machine steady: {figures}"
-        return f"MACHINE NOT STEADY, believe the ratios at most: {figures}"
+        return f"MACHINE NOT STEADY, believe at most ratios whose rounds agree: {figures}"
 
 
 def judge_samples(samples: Sequence[ProbeSample]) -> Steadiness:

@@ -9,16 +9,20 @@ from hypothesis import strategies as st
 
 from stripsight.scoring.bench import plot
 from stripsight.scoring.bench.benchmark import Benchmark, Machine
+from stripsight.scoring.bench.choice import Choice
 from stripsight.scoring.bench.latency import Latency, Ratio
 from stripsight.scoring.bench.plot import draw_benchmark
 from stripsight.scoring.bench.steadiness import Steadiness
 from stripsight.scoring.bench.throughput import Throughput
 from stripsight.scoring.engine import EngineInfo
 
+RATIO = Ratio(15.0, 14.0, 16.0)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def make_benchmark(name: str = "a mill's bundle", slow: float = 0.3) -> Benchmark:
+def make_benchmark(
+    name: str = "a mill's bundle", slow: float = 0.3, ratio: Ratio = RATIO
+) -> Benchmark:
     info = EngineInfo("openvino", "1", "bf16", "bf16", "a processor", 2, 1, 1)
     latencies = (
         Latency("openvino bf16", (np.array([0.02, 0.021]), np.array([0.022])), 0.04),
@@ -33,14 +37,13 @@ def make_benchmark(name: str = "a mill's bundle", slow: float = 0.3) -> Benchmar
         engine=info,
         machine=Machine("a processor", 2, "Linux", 0.1),
         latencies=latencies,
-        ratios=(one, Ratio(15.0, 14.0, 16.0)),
+        ratios=(one, ratio),
         throughputs=tuple(
             Throughput(latency.name, batch, streams, 1 / slow, one)
             for latency, streams in zip(latencies, (2, 1), strict=True)
             for batch in (1, 8)
         ),
-        tuned=(2, 2),
-        trials=(),
+        choice=Choice(2, 2, ()),
         steadiness=Steadiness(20, 0.02, 0.99, 0.01, 0.011),
     )
 
@@ -57,6 +60,13 @@ def test_every_contender_and_its_figures_are_named() -> None:
     ):
         assert wanted in texts
     assert "machine steady (spread 0.02, granted 0.99)" in texts[-1]
+
+
+def test_a_ratio_whose_rounds_disagree_is_a_range() -> None:
+    ratio = Ratio(19.86, 6.84, 235.1)
+    texts = read_texts(draw_benchmark(make_benchmark(ratio=ratio)))
+    assert "300 ms, 6.84 to 235 times" in texts
+    assert not any("19.9" in text for text in texts)
 
 
 def test_names_are_text_and_never_markup() -> None:
