@@ -137,12 +137,14 @@ def test_validation_has_files_of_its_own(run: Path, capsys: pytest.CaptureFixtur
     assert not {"report.html", "MODEL_CARD.md", "metrics.json"} & {p.name for p in run.iterdir()}
 
 
-def test_reviews_are_shown(run: Path) -> None:
+def test_reviews_are_shown(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["decide", str(run), "--policy", "review", "--share", "0.5"]) == 0
     assert run_command(["evaluate", str(run)]) == 0
     metrics = read_metrics(run)
     assert metrics["policy"] == "review"
     assert metrics["settings"] == {"share": 0.5}
+    said = "asked for: at most 50.0 % of the images to a person, on validation"
+    assert said in capsys.readouterr().out
     reviews = metrics["counts"]["reviews"]
     assert reviews > 0
     for text in (check_page(run / "report.html"), (run / "MODEL_CARD.md").read_text("utf-8")):

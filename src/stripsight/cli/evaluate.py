@@ -45,7 +45,7 @@ def evaluate(
     from stripsight.evaluation.run import evaluate_run
     from stripsight.evaluation.stress_table import tabulate_stress
     from stripsight.evaluation.table import build_table, tabulate_agreement
-    from stripsight.reporting.quantities import format_quantity
+    from stripsight.reporting.quantities import format_quantity, format_share
 
     with Stages() as stages:
         evaluation = evaluate_run(
@@ -65,6 +65,10 @@ def evaluate(
             print_table(tabulate_agreement(evaluation.agreement))
         if evaluation.stress is not None:
             print_table(tabulate_stress(evaluation.stress))
+        if (share := evaluation.fitted.decisions.policy.settings.get("share")) is not None:
+            typer.echo(
+                f"asked for: at most {format_share(share)} of the images to a person, on validation"
+            )
         typer.echo(write_verdict_line(evaluation))
         name = "report.html" if split == "test" else f"report_{split}.html"
         typer.echo(f"written to {run / name}; metrics, predictions and decisions beside it")

@@ -233,7 +233,7 @@ def _say_images(comparison: Comparison) -> str:
     images = format_quantity(comparison.images, f"{comparison.part} image")
     if comparison.groups == comparison.images:
         return f"on {images}"
-    return f"on {images} in {format_quantity(comparison.groups, 'group')} of look-alikes"
+    return f"on {images}, {comparison.groups:,} where look-alikes count once"
 
 
 def _say_runs(first: Configuration, second: Configuration) -> str:

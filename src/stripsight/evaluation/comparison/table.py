@@ -20,8 +20,13 @@ def build_comparison_table(comparison: Comparison) -> Table:
     Narrow enough for 80 columns where names are not long.
     """
     table = Table(
-        title=f"{comparison.part} split, {comparison.images:,} images; intervals at 95 %, over"
-        f" {comparison.groups:,} groups",
+        title=f"{comparison.part} split, {comparison.images:,} images"
+        + (
+            f", {comparison.groups:,} where look-alikes count once"
+            if comparison.groups < comparison.images
+            else ""
+        )
+        + "; intervals at 95 %",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
