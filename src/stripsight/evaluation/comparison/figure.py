@@ -38,7 +38,7 @@ def draw_comparison(comparison: Comparison) -> Plot:
     only = comparison.configurations[1].name if len(comparison.contrasts) == 1 else "each"
     return draw_intervals(
         rows,
-        Axis(f"{only} minus {first}"),
+        Axis(f"{only} minus {first}, {comparison.images:,} {comparison.part} images, at 95 %"),
         reference=0.0,
         reference_label=f"as {first}",
         apart="interval leaves out 0",

@@ -1,15 +1,20 @@
 """Differences, McNemar, Holm and seeds against scipy, published and hand-made cases."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from stripsight.evaluation.comparison import figure
 from stripsight.evaluation.comparison.comparison import adjust_p_values, compute_mcnemar
+from stripsight.evaluation.comparison.report import DRAWN
 from stripsight.evaluation.comparison.seeds import average_seeds, pool_spread
 from stripsight.evaluation.intervals.differences import subtract_figures
 from stripsight.evaluation.intervals.interval import Figure, build_share
+from stripsight.reporting.intervals import IntervalRow
 
 WEIGHTS = np.random.default_rng(0).standard_exponential((40, 4000))
 
@@ -145,3 +150,20 @@ def test_seeds_have_a_mean_a_spread_and_share_it() -> None:
     assert spread == pytest.approx(np.sqrt((2 * 0.01 + 0.005) / 3))
     assert pool_spread([one, one]) == (0.0, 0)
     assert average_seeds([make(0.7, 0.01), None]) is None
+
+
+def test_the_picture_says_of_each_figure_which_side_is_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows: list[IntervalRow] = []
+    monkeypatch.setattr(figure, "draw_intervals", lambda drawn, *_, **__: rows.extend(drawn))
+    change = subtract_figures(share([1] * 20), share([1] * 17 + [0] * 3))
+    names = [SimpleNamespace(name="a"), SimpleNamespace(name="b")]
+    contrast = SimpleNamespace(differences=dict.fromkeys(DRAWN, change))
+    figure.draw_comparison(
+        SimpleNamespace(configurations=names, contrasts=[contrast], images=20, part="test")  # type: ignore[arg-type]
+    )
+    assert {row.label for row in rows} == {
+        *(f"{name}, more is better" for name in ("macro AP", "macro F1", "exact match")),
+        *(f"images {name}, less is better" for name in ("escaped", "overkilled", "to review")),
+    }
