@@ -198,13 +198,23 @@ def _list_entries(
     for column, score in called:
         listed = classes.classes[column]
         value = "no number" if score.probability is None else f"{score.probability:.2f}"
-        found = any(place.class_name == score.name for place in row.places)
+        places = [place for place in row.places if place.class_name == score.name]
         words = f"{listed.id} {listed.title} {value}"
         words += " (review)" if score.decision == VERDICTS[1] else ""
-        entries.append((words + ("" if found else ", no place"), classes.color(column)))
+        entries.append((words + _describe_places(places, scored), classes.color(column)))
     if row.suspect is not None:
         entries.append((f"suspect image: {row.suspect}", None))
     return entries
+
+
+def _describe_places(places: Sequence[Place], scored: Scored) -> str:
+    """What is said of a class that is nowhere, or everywhere: neither points at a defect."""
+    assert scored.taken is not None
+    height, width = scored.taken.stored.shape
+    frame = (0, 0, width, height)
+    if any((p.left, p.top, p.right, p.bottom) == frame for p in places):
+        return ", over the whole image"
+    return "" if places else ", no place"
 
 
 def _lay_out_band(entries: Sequence[tuple[str, str | None]], width: int) -> list[_Piece]:
