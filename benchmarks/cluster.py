@@ -49,6 +49,10 @@ def run_together(commands: Sequence[Sequence[object]]) -> tuple[float, float]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            # Ray gives it to its workers; without, numpy's idle threads take half of a core.
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            # Where others work too, Linux shares time out by sessions, and Ray's are its own.
+            start_new_session=True,
         )
         for words in commands
     ]

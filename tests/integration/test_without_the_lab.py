@@ -44,7 +44,7 @@ def run(commands: list[list[str]]) -> list[tuple[int, str, str]]:
 def test_every_package_of_an_extra_is_known() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     modules = {"scikit-learn": "sklearn", "hydra-core": "hydra", "pyyaml": "yaml"}
-    for extra in ("train", "export", "serve"):
+    for extra in ("train", "export", "serve", "cluster"):
         for requirement in project["optional-dependencies"][extra]:
             name = requirement.partition(">")[0].partition("[")[0]
             if name != "stripsight":

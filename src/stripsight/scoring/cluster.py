@@ -153,11 +153,13 @@ class ClusterCrew:
                     yield reply.rows
                     if reply.fault is not None:
                         raise ScoringError(reply.fault)
-        except ray.exceptions.RayError as error:
+        except (ray.exceptions.RayError, ray.data.exceptions.ExecutionTimeoutError) as error:
             self._session.keep_logs = True
-            reason = str(error).strip().splitlines()[-1]
+            late = isinstance(error, ray.data.exceptions.ExecutionTimeoutError)
+            reason = str(error).strip().splitlines()[-1][:200]
+            what = f"no reply for {_SECONDS_WITHOUT_A_REPLY:,} seconds" if late else reason
             raise ScoringError(
-                f"workers died ({reason[:200]}), {self._session.logs} says more; what is done is"
+                f"workers cannot go on ({what}), {self._session.logs} says more; what is done is"
                 " kept, and the same command goes on from there"
             ) from error
 
