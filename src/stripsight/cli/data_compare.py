@@ -89,12 +89,12 @@ def _tabulate(comparison: "Comparison") -> "Table":
     from rich.table import Table
 
     from stripsight.data.shift.report import TITLES, describe_verdict
-    from stripsight.reporting.quantities import format_number
+    from stripsight.reporting.quantities import format_number, format_quantity
 
     table = Table(
         title=escape(
-            f"A: {comparison.title_a} ({comparison.images_a:,} images)\n"
-            f"B: {comparison.title_b} ({comparison.images_b:,} images)"
+            f"A: {comparison.title_a} ({format_quantity(comparison.images_a, 'image')})\n"
+            f"B: {comparison.title_b} ({format_quantity(comparison.images_b, 'image')})"
         ),
         title_justify="left",
     )

@@ -71,6 +71,8 @@ class Comparison:
         title_b: likewise.
         images_a: how many of A were measured.
         images_b: of B.
+        groups_a: how many those of A are with look-alikes counted once.
+        groups_b: of B.
         unreadable_a: reason by image of A that cannot be read.
         unreadable_b: of B.
         shared: identical files that stand in both.
@@ -83,6 +85,8 @@ class Comparison:
     title_b: str
     images_a: int
     images_b: int
+    groups_a: int
+    groups_b: int
     unreadable_a: dict[str, str]
     unreadable_b: dict[str, str]
     shared: int
@@ -150,6 +154,8 @@ def compare_sets(
         title_b=b.title,
         images_a=count_a,
         images_b=count_b,
+        groups_a=len(np.unique(groups[~is_b])),
+        groups_b=len(np.unique(groups[is_b])),
         unreadable_a=unreadable[0],
         unreadable_b=unreadable[1],
         shared=len(hashes[0].keys() & hashes[1].keys()),

@@ -69,7 +69,7 @@ def list_warnings(comparison: Comparison) -> list[str]:
     lines = []
     if comparison.is_too_small:
         lines.append(
-            f"{comparison.images_a:,} and {comparison.images_b:,} images, look-alikes counted once,"
+            f"{comparison.groups_a:,} and {comparison.groups_b:,} images, look-alikes counted once,"
             " are too few for the usual limits of PSI: chance alone reaches"
             f" {comparison.largest_chance:.2f}"
         )
@@ -104,8 +104,18 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
     """Everything as plain JSON; figures that do not exist are null."""
     test = comparison.test
     return {
-        "a": _describe_set(comparison.title_a, comparison.images_a, comparison.unreadable_a),
-        "b": _describe_set(comparison.title_b, comparison.images_b, comparison.unreadable_b),
+        "a": {
+            "name": comparison.title_a,
+            "images": comparison.images_a,
+            "look_alikes_counted_once": comparison.groups_a,
+            "unreadable": comparison.unreadable_a,
+        },
+        "b": {
+            "name": comparison.title_b,
+            "images": comparison.images_b,
+            "look_alikes_counted_once": comparison.groups_b,
+            "unreadable": comparison.unreadable_b,
+        },
         "shared_files": comparison.shared,
         "statistics": {s.name: _describe_shift(s) for s in comparison.shifts},
         "classifier": None
@@ -133,10 +143,6 @@ def _list_moved(comparison: Comparison) -> str:
         f"{TITLES[s.name].split(',')[0]} (PSI {s.stability.psi:.2f}, {s.stability.verdict})"
         for s in moved
     )
-
-
-def _describe_set(title: str, images: int, unreadable: dict[str, str]) -> dict[str, Any]:
-    return {"name": title, "images": images, "unreadable": unreadable}
 
 
 def _describe_shift(shift: StatisticShift) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -59,6 +60,16 @@ def test_two_halves_of_one_kind_are_not(make_folder):
     assert "cannot be told from" in conclude(result)
     assert "no statistic moved" in conclude(result)
     assert "too few for the usual limits" in list_warnings(result)[0]
+
+
+def test_what_is_too_few_counts_look_alikes_once(make_folder):
+    a, b = make_folder("a", 30, seed=0), make_folder("b", 25, seed=1)
+    for number in range(7):
+        shutil.copy(a / f"{number:03d}.jpg", a / f"again{number}.jpg")
+    result = compare(a, b, workers=1)
+    assert (result.images_a, result.images_b) == (37, 25)
+    assert list_warnings(result)[0].startswith("30 and 25 images, look-alikes counted once,")
+    assert to_json(result)["a"]["look_alikes_counted_once"] == 30
 
 
 def test_another_quality_and_a_border_are_seen(make_folder):
