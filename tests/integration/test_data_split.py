@@ -223,6 +223,22 @@ def test_classes_rarer_than_folds_are_said_to_be_absent(make_dataset, capsys):
     assert "test of cv-" in line
 
 
+def test_classes_too_rare_in_folds_are_one_line(make_dataset, capsys):
+    labels = np.zeros((40, 2), int)
+    labels[:20, 0] = 1
+    labels[30:37, 1] = 1
+    root = make_dataset(labels)
+    save_links(load_prepared(root), [])
+    assert run_command(["data", "split", str(root), "--name", "cv", "--scheme", "kfold"]) == 0
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("warning: ")]
+    parts = "bar (4 in validation of every fold, 4 in test of every fold)"
+    assert lines == [
+        f"warning: on fewer than 5 images of a part, and not to be judged there: {parts};"
+        " blob (3 to 4 in train of 3 of 5 folds, 1 to 2 in validation of every fold,"
+        " 1 to 2 in test of every fold): judge the folds together with `stripsight folds`"
+    ]
+
+
 @pytest.mark.parametrize("by", ["group", "random"])
 def test_all_clean_and_one_class(make_dataset, capsys, by):
     root = make_dataset(np.zeros((30, 2), int))
@@ -457,8 +473,10 @@ def test_classes_too_rare_to_be_judged_are_named_with_their_counts(make_dataset,
     root = make_dataset(labels)
     assert run_command(["data", "split", str(root), "--name", "s"]) == 0
     text = capsys.readouterr().out
-    (line,) = [x for x in text.splitlines() if x.startswith("warning: blob")]
-    assert "fewer than 5 images of a part (1 in train, 1 in " in line
+    (line,) = [x for x in text.splitlines() if x.startswith("warning: ")]
+    assert (
+        "fewer than 5 images of a part, and not to be judged there: blob (1 in train, 1 in" in line
+    )
     assert "use --scheme kfold" in line
     # One image where 0.3 were even is 233 % too many, which says nothing.
     assert not re.search(r"[1-9][0-9][0-9]\.[0-9]+%", text)
