@@ -139,3 +139,9 @@ SEVERSTAL = ClassList(
     )
 )
 """Severstal's four classes (Kaggle 2019). Kaggle itself gives no names; these are the usual."""
+
+SEVERSTAL_NOTE = (
+    "What stands behind the names is common usage and not the data owner's: Kaggle gives the"
+    " classes numbers only."
+)
+"""To be said wherever the titles of `SEVERSTAL` are first shown."""

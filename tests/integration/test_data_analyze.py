@@ -77,6 +77,8 @@ def test_a_usual_set_has_every_section(tmp_path, make_odd_dataset, odd_image, ca
     assert "No image has any: saturation; black border, left; black border, right." in page.text
     for heading in ("Findings", "Classes and labels", "Defects", "Images", "Split", "Examples"):
         assert heading in page.text
+    # Of the four images with a scar three are the smallest, so one is left.
+    assert (page.text.count("smallest: "), page.text.count("largest: ")) == (6, 4)
     assert {"classes.png", "cooccurrence.png", "where_1.png", "brightness.png"} <= set(
         numbers["figures"]
     )

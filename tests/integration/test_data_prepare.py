@@ -428,6 +428,18 @@ def test_identical_files_share_a_group_and_disagreeing_labels_are_listed(tmp_pat
     assert account["images"]["identical_with_other_labels"] == ["a.jpg", "z.jpg"]
 
 
+def test_what_severstals_names_stand_on_is_said(tmp_path, capsys):
+    source = write_kaggle(tmp_path / "source")
+    shutil.copy(source / "train_images" / "a.jpg", source / "train_images" / "z.jpg")
+    assert run_command(["data", "prepare", str(source), str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "common usage and not the data owner's: Kaggle gives the classes numbers only." in text
+    assert "groups of identical images (1)" in text
+    own = ["--classes", "cut,hole,scale,spot"]
+    assert run_command(["data", "prepare", str(source), str(tmp_path / "own"), *own]) == 0
+    assert "common usage" not in capsys.readouterr().out
+
+
 def test_ambiguous_source_names_its_candidates(tmp_path, capsys):
     source = tmp_path / "source"
     write_kaggle(source / "one")

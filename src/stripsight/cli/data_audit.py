@@ -96,10 +96,12 @@ def _build_table(report: "AuditReport") -> "Table":
         count_suspects,
         describe_expectation,
     )
+    from stripsight.reporting.quantities import format_quantity
 
     suspects, group_of = report.audit.suspects, report.group_of
     table = Table(
-        title=f"{len(suspects):,} labels to review, {report.images:,} images audited",
+        title=f"{format_quantity(len(suspects), 'label')} to review,"
+        f" {format_quantity(report.images, 'image')} audited",
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )

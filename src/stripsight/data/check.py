@@ -88,7 +88,8 @@ class CheckReport:
                 lines.append(f"{severity}: ... and {len(same) - _SHOWN:,} more ({kind})")
         reviews = f", {format_quantity(self.reviews, 'review')}" if self.reviews else ""
         lines.append(
-            f"{self.root}: {self.images:,} images, {self.annotations:,} annotations (one per image"
+            f"{self.root}: {format_quantity(self.images, 'image')},"
+            f" {format_quantity(self.annotations, 'annotation')} (one per image"
             f" and class), {format_quantity(self.splits, 'split file')}{reviews};"
             f" {format_quantity(self.errors, 'error')},"
             f" {format_quantity(self.warnings, 'warning')}"

@@ -12,7 +12,7 @@ from stripsight.data.inspection import UnreadableImage
 from stripsight.data.join import MISSING, Joined
 from stripsight.data.readers.annotation import RefusedRow
 from stripsight.errors import DatasetError
-from stripsight.labels import ClassList
+from stripsight.labels import SEVERSTAL, SEVERSTAL_NOTE, ClassList
 from stripsight.reporting.quantities import format_quantity
 
 _SHOWN = 20
@@ -159,7 +159,7 @@ class Reconciliation:
         for (name, row), c in zip(data["classes"].items(), self.classes, strict=True):
             share = "-" if row["prevalence"] is None else f"{row['prevalence']:.1%}"
             lines.append(f"{name:<{width}}  {c.id:>4}  {row['images']:>7,}  {share:>10}  {c.title}")
-        return lines
+        return [*lines, SEVERSTAL_NOTE] if self.classes == SEVERSTAL else lines
 
     def _format_lists(self, data: dict[str, Any]) -> list[str]:
         refused: list[RefusedRow] = [r for r in self.joined.refused if r.kind != MISSING]
@@ -170,7 +170,9 @@ class Reconciliation:
             *_list("annotated, but missing", data["missing_images"]),
             *_list("unlabelled", [f"{i}: {why}" for i, why in images["unlabelled"].items()]),
             *_list("suspect", [f"{i}: {why}" for i, why in images["suspect"].items()]),
-            *_list("identical images", [" = ".join(group) for group in images["identical"]]),
+            *_list(
+                "groups of identical images", [" = ".join(group) for group in images["identical"]]
+            ),
             *_list("identical with other labels", images["identical_with_other_labels"]),
         ]
 

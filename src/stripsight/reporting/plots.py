@@ -49,13 +49,17 @@ class Spread:
     color: str = STEEL
 
 
-def draw_bars(bars: Sequence[Bar]) -> Plot:
-    """Horizontal bars below their names; lengths share one scale that starts at 0."""
+def draw_bars(bars: Sequence[Bar], *, whole: float | None = None) -> Plot:
+    """Horizontal bars below their names; lengths share one scale that starts at 0.
+
+    With a `whole`, which is at least the longest, a bar that fills its grey track is all of it;
+    without one there is no track, and the longest bar is as wide as the plot.
+    """
     row = 36.0
     with styled():
         canvas = Canvas(row * len(bars) + 2)
         sheet = canvas.add_sheet()
-        longest = max((bar.value for bar in bars), default=0) or 1
+        longest = whole or max((bar.value for bar in bars), default=0) or 1
         aside = max((measure(bar.aside) + 12 for bar in bars if bar.aside), default=0.0)
         for index, bar in enumerate(bars):
             top = row * index
@@ -65,7 +69,8 @@ def draw_bars(bars: Sequence[Bar]) -> Plot:
             write(sheet, end - aside, top + 11, bar.text, ha="right", color=INK)
             room = end - aside - measure(bar.text) - 16
             write(sheet, _PAD, top + 11, shorten(bar.label, room))
-            _add_box(sheet, _PAD, top + 21, WIDTH - 2 * _PAD, 9, "#e9edf1")
+            if whole is not None:
+                _add_box(sheet, _PAD, top + 21, WIDTH - 2 * _PAD, 9, "#e9edf1")
             width = (WIDTH - 2 * _PAD) * bar.value / longest
             if bar.value:
                 _add_box(sheet, _PAD, top + 21, max(width, 1.5), 9, bar.color)

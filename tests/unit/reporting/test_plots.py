@@ -40,6 +40,11 @@ def test_bars_are_as_long_as_their_values():
     assert length == pytest.approx(0.5 * 396 * 2.2, abs=3)
 
 
+def test_a_bar_fills_its_track_only_where_it_is_the_whole():
+    pixels = read(draw_bars([Bar("some", 5, "5", RED), Bar("few", 1, "1")], whole=20))
+    assert find_red(pixels).any(axis=0).sum() == pytest.approx(0.25 * 396 * 2.2, abs=3)
+
+
 def test_bars_without_a_value_draw():
     read(draw_bars([Bar("nothing", 0, "0")]))
 

@@ -61,7 +61,10 @@ def draw_labels(study: Study) -> Iterator[NamedPlot]:
         "Images per class",
         "Share of the labelled images; an image may carry several classes.",
         "Bars: " + "; ".join(f"{c.name} {format_count(c.images)} images" for c in counts.classes),
-        draw_bars([_bar("no defect", counts.clean, counts), *_class_bars(counts, classes)]),
+        draw_bars(
+            [_bar("no defect", counts.clean, counts), *_class_bars(counts, classes)],
+            whole=counts.labelled,
+        ),
     )
     yield NamedPlot(
         "classes_per_image",
@@ -76,7 +79,8 @@ def draw_labels(study: Study) -> Iterator[NamedPlot]:
             [
                 _bar(_name_number(number), images, counts)
                 for number, images in enumerate(counts.images_by_labels)
-            ]
+            ],
+            whole=counts.labelled,
         ),
     )
     shown = counts.label_sets[:_MOST_SETS]
@@ -88,7 +92,10 @@ def draw_labels(study: Study) -> Iterator[NamedPlot]:
         + (f"; {format_count(more)} rarer ones are in analysis.json." if more else "."),
         "Bars: "
         + "; ".join(f"{name_classes(classes, s.classes)} {format_count(s.images)}" for s in shown),
-        draw_bars([_bar(name_classes(classes, s.classes), s.images, counts) for s in shown]),
+        draw_bars(
+            [_bar(name_classes(classes, s.classes), s.images, counts) for s in shown],
+            whole=counts.labelled,
+        ),
     )
     if len(classes) > 1 and any(pair.images for pair in counts.pairs):
         yield _draw_pairs(counts, classes)

@@ -62,15 +62,16 @@ def show_extremes(book: PictureBook) -> Iterator[Gallery]:
         smallest = ordered.drop_duplicates("image_id").head(few)
         largest = ordered.drop_duplicates("image_id", keep="last")
         largest = largest[~largest["image_id"].isin(smallest["image_id"])].tail(few)
+        named = pd.concat([smallest.assign(end="smallest"), largest.assign(end="largest")])
         items = [
             item
-            for row in pd.concat([smallest, largest]).to_dict("records")
+            for row in named.to_dict("records")
             if (
                 item := book.show_defect(
                     str(row["image_id"]),
                     c.id,
                     (int(row["left"]), int(row["top"]), int(row["width"]), int(row["height"])),
-                    f"{row['width']}\u00a0\u00d7\u00a0{row['height']}\u00a0px,"
+                    f"{row['end']}: {row['width']}\u00a0\u00d7\u00a0{row['height']}\u00a0px,"
                     f" {format_count(row['area'])}\u00a0px\u00b2",
                 )
             )

@@ -182,10 +182,10 @@ def _find_imbalance(study: Study) -> Iterator[Finding]:
         return
     heavy.sort(key=lambda item: -item[0])
     usable = [min(w, _POS_WEIGHT_LIMIT) for w in weights if w is not None]
-    listed = ", ".join(format_number(w) for w in usable)
+    listed = ",".join(format_number(w) for w in usable)
     limit = format_number(_POS_WEIGHT_LIMIT)
     suggestion = (
-        f"`loss.pos_weight=[{listed}]`, which is what `auto` gives (at most {limit})"
+        f"`'loss.pos_weight=[{listed}]'`, which is what `auto` gives (at most {limit})"
         if len(usable) == len(weights) <= _LISTED_WEIGHTS
         else f"`loss.pos_weight=auto` (images without the class over images with it, at most"
         f" {limit})"
@@ -195,7 +195,7 @@ def _find_imbalance(study: Study) -> Iterator[Finding]:
         "imbalance",
         "Classes are out of balance",
         f"1 : {format_number(heavy[0][0])}",
-        f"images with to without {heavy[0][1].name}",
+        f"images with {heavy[0][1].name} to images without it",
         f"Images without the class for each image with it, in"
         f" {'the training part' if train else 'all labelled images'}. A network that never calls"
         " such a class is hardly ever wrong, so accuracy says nothing of it.",

@@ -8,7 +8,7 @@ from stripsight.data.analysis.figures import READING, NamedPlot
 from stripsight.data.analysis.picture_book import PictureBook
 from stripsight.data.analysis.study import Study
 from stripsight.data.splits.balance import PartCounts
-from stripsight.labels import SEVERSTAL
+from stripsight.labels import SEVERSTAL, SEVERSTAL_NOTE
 from stripsight.reporting.page import (
     Block,
     Cell,
@@ -29,10 +29,6 @@ from stripsight.reporting.quantities import (
 )
 
 _MOST_SIZES = 12
-_SEVERSTAL_TITLES = (
-    "What stands behind the names is common usage and not the data owner's: Kaggle gives the"
-    " classes numbers only."
-)
 _PLURALS = {"mask": "masks", "box": "boxes", "presence": "presences"}
 
 
@@ -66,7 +62,7 @@ def show_labels(study: Study, book: PictureBook, plots: Sequence[NamedPlot]) -> 
     )
     blocks: list[Block] = [table, _to_grid(plots)]
     if study.dataset.classes == SEVERSTAL:
-        blocks.insert(1, Note(_SEVERSTAL_TITLES))
+        blocks.insert(1, Note(SEVERSTAL_NOTE))
     if len(study.dataset.classes) > 1 and not any(p.images for p in study.counts.pairs):
         blocks.append(Note("No image carries two classes, so there is no table of pairs."))
     return Section(

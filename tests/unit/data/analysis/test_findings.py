@@ -1,10 +1,12 @@
 """Each finding appears for its cause, with its number, and not without it; in order."""
 
+import shlex
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from stripsight.config.compose import compose_config
 from stripsight.data.analysis.appearance import Suspect
 from stripsight.data.analysis.counts import ClassCounts
 from stripsight.data.analysis.finding import name_class
@@ -66,7 +68,11 @@ def test_imbalance_suggests_what_auto_would_give(make_prepared):
     dataset = make_prepared([label(1)] + [label(2, 3)] * 10 + [{}] * 19)
     found = find(study(dataset), "imbalance")
     assert found.number == "1 : 29"
-    assert "loss.pos_weight=[20, 2, 2]" in found.action
+    assert found.unit == "images with scratch to images without it"
+    (command,) = [words for words in found.action.split("`") if "pos_weight" in words]
+    (word,) = shlex.split(command)  # as a shell hands it over
+    assert word == "loss.pos_weight=[20,2,2]"
+    assert compose_config(["data.root=x", word]).loss.pos_weight == [20, 2, 2]
 
 
 def test_absent_classes_and_missing_labels(make_prepared):
