@@ -47,6 +47,7 @@ def demo(
     for step in (
         ["data", "demo", source, "--images", images, "--seed", seed],
         ["data", "prepare", source, prepared],
+        ["data", "split", prepared, "--name", "holdout", "--seed", seed],  # searches look-alikes
         ["train", *overrides, "--run", run],
         ["evaluate", run, "--allow-collapse"],  # after a short training the way still ends
     ):
