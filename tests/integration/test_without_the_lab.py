@@ -98,6 +98,20 @@ def test_the_commands_of_the_line_work(make_bundle: Callable[..., Path], tmp_pat
     assert table.stat().st_size > 0
 
 
+def test_scoring_on_a_cluster_says_what_it_lacks(
+    make_bundle: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundle, table = str(make_bundle(tmp_path / "bundle")), tmp_path / "scores.parquet"
+    words = ["score", bundle, f"{bundle}/golden", "--out", str(table), "--cluster", "local"]
+    ((code, _, error),) = run([words])
+    assert code == 1
+    assert error == (
+        "stripsight: ray is not installed, and this command needs it:"
+        " pip install 'stripsight[cluster]'\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
 def test_a_package_that_is_there_and_broken_is_no_missing_one(tmp_path: Path) -> None:
     (tmp_path / "pandas.py").write_text("import pandas.nothing\n")
     code = "from stripsight.cli.app import main; main()"
