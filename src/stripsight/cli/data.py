@@ -42,6 +42,7 @@ def demo(
     """Generate a data set of steel strips with four kinds of defect, in Kaggle's layout."""
     from stripsight.cli.progress import show_progress
     from stripsight.data.demo import generate_demo
+    from stripsight.reporting.quantities import format_quantity
 
     with show_progress("painting") as report:
         summary = generate_demo(
@@ -52,7 +53,10 @@ def demo(
             report_progress=report,
         )
     per_class = ", ".join(f"class {c}: {n}" for c, n in summary.images_of_class.items())
-    typer.echo(f"{destination}: {summary.images} images, {summary.clean} clean; {per_class}")
+    typer.echo(
+        f"{destination}: {format_quantity(summary.images, 'image')}, {summary.clean} clean;"
+        f" {per_class}"
+    )
     typer.echo(f"next: stripsight data prepare {destination} {destination}-prepared")
 
 

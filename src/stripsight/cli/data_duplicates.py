@@ -74,9 +74,11 @@ def _build_table(prepared: "PreparedDataset", links: Sequence["Link"]) -> "Table
     from rich.table import Table
 
     from stripsight.data.lookalikes.links import LINK_KINDS
+    from stripsight.reporting.quantities import format_quantity
 
     table = Table(
-        title=f"{len(links):,} links among {len(prepared.images):,} images",
+        title=f"{format_quantity(len(links), 'link')} among"
+        f" {format_quantity(len(prepared.images), 'image')}",
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )

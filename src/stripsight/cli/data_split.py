@@ -106,6 +106,11 @@ def split(
             typer.echo(line)
         typer.echo(f"written to {paths[0]}" + (f" ... {paths[-1].name}" if paths[1:] else ""))
         typer.echo(f"next: stripsight train data.root={dataset} data.split={made[0].name}")
+        if made[1:]:
+            typer.echo(
+                f"      and so on to {made[-1].name}; `stripsight evaluate` each run, then judge"
+                " all by `stripsight folds RUN RUN...`"
+            )
 
 
 def _make(

@@ -60,7 +60,8 @@ def draw_labels(study: Study) -> Iterator[NamedPlot]:
         "classes",
         "Images per class",
         "Share of the labelled images; an image may carry several classes.",
-        "Bars: " + "; ".join(f"{c.name} {format_count(c.images)} images" for c in counts.classes),
+        "Bars: "
+        + "; ".join(f"{c.name} {format_quantity(c.images, 'image')}" for c in counts.classes),
         draw_bars(
             [_bar("no defect", counts.clean, counts), *_class_bars(counts, classes)],
             whole=counts.labelled,
@@ -72,7 +73,7 @@ def draw_labels(study: Study) -> Iterator[NamedPlot]:
         "How many different classes one image carries.",
         "Bars: "
         + "; ".join(
-            f"{number} classes on {format_count(images)} images"
+            f"{_name_number(number)} on {format_quantity(images, 'image')}"
             for number, images in enumerate(counts.images_by_labels)
         ),
         draw_bars(

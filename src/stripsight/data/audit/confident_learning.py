@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stripsight.reporting.quantities import format_share
+from stripsight.reporting.quantities import format_quantity, format_share
 
 FEWEST_IMAGES = 10
 """With fewer images on either side a mean self-confidence is off by up to 0.16 (one standard error)
@@ -226,7 +226,7 @@ def _why_none(
 ) -> str | None:
     for count, what in ((positives, "with"), (negatives, "without")):
         if count < FEWEST_IMAGES:
-            return f"{count:,} images {what} {name}: {FEWEST_IMAGES} are needed"
+            return f"{format_quantity(count, 'image')} {what} {name}: {FEWEST_IMAGES} are needed"
     if not sum(joint[0]) or not sum(joint[1]):
         return (
             f"the network is sure of no image {'without' if not sum(joint[0]) else 'with'} {name}"

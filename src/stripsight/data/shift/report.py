@@ -5,6 +5,7 @@ from typing import Any
 from stripsight.data.shift.comparison import Comparison, StatisticShift
 from stripsight.data.shift.stability import CHANCE, LARGE, MODERATE
 from stripsight.data.shift.two_sample import FEWEST_IMAGES
+from stripsight.reporting.quantities import format_quantity
 
 TITLES = {
     "brightness": "brightness, grey levels",
@@ -75,7 +76,8 @@ def list_warnings(comparison: Comparison) -> list[str]:
         )
     if comparison.shared:
         lines.append(
-            f"{comparison.shared:,} files stand in both sets, which makes them look more alike"
+            f"{format_quantity(comparison.shared, 'file stands', 'files stand')} in both sets,"
+            " which makes them look more alike"
         )
     for title, reasons in (
         (comparison.title_a, comparison.unreadable_a),
@@ -84,8 +86,8 @@ def list_warnings(comparison: Comparison) -> list[str]:
         if reasons:
             image, reason = next(iter(reasons.items()))
             lines.append(
-                f"{len(reasons):,} images of {title} cannot be read and are left out"
-                f" ({image}: {reason})"
+                f"of {title}, {format_quantity(len(reasons), 'image')} cannot be read and"
+                f" {'is' if len(reasons) == 1 else 'are'} left out ({image}: {reason})"
             )
     return lines
 

@@ -126,7 +126,7 @@ def test_shared_files_are_counted(make_folder):
     (b / "twin.jpg").write_bytes((a / "000.jpg").read_bytes())
     result = compare(a, b)
     assert result.shared == 1
-    assert any("1 files stand in both" in line for line in list_warnings(result))
+    assert any("1 file stands in both" in line for line in list_warnings(result))
 
 
 def test_unreadable_images_are_named(make_folder):
