@@ -8,6 +8,7 @@ from stripsight.bundle.folder import Bundle, open_bundle
 from stripsight.scoring.engine import Engine, EngineSettings, load_engine
 from stripsight.scoring.golden import GoldenCheck, check_golden
 from stripsight.scoring.judging import BOX_LEVEL, Judge
+from stripsight.scoring.threads import keep_numpy_to_one_thread
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,14 @@ class Scorer:
 def open_scorer(folder: Path, options: ScoreOptions = ScoreOptions()) -> Scorer:
     """Open a bundle, compile its variant, and see that it says here what it said where it was made.
 
+    numpy keeps to one thread from then on, in the whole process.
+
     Raises:
         BundleError: damaged or changed, or golden images that come out otherwise.
         EngineError: what this machine does not have.
     """
     bundle = open_bundle(folder)
+    keep_numpy_to_one_thread()
     engine = load_engine(bundle, options.settings)
     golden = check_golden(bundle, engine, quick=True)
     return Scorer(bundle, engine, Judge.of(bundle.manifest, engine.info, options.level), golden)

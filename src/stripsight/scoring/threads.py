@@ -7,6 +7,8 @@ at half the speed of one on two cores.
 import os
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from stripsight.errors import EngineError
 
 _QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
@@ -53,3 +55,11 @@ def settle_threads(threads: int | None, streams: int | None) -> tuple[int, int]:
             f"--streams {parallel}: each stream needs a thread of its own; choose 1 to {total}"
         )
     return total, parallel
+
+
+def keep_numpy_to_one_thread() -> None:
+    """For the rest of this process: the cores are the engine's.
+
+    numpy's matrix products start a thread a core, which then spin for a while waiting for more.
+    """
+    threadpool_limits(limits=1, user_api="blas")
