@@ -34,7 +34,9 @@ _EXTRA_OF = {
     **dict.fromkeys(("hydra", "omegaconf", "sklearn", "scipy", "pandas", "yaml"), "train"),
     **dict.fromkeys(("matplotlib", "jinja2", "defusedxml"), "train"),
     **dict.fromkeys(("onnxscript", "nncf"), "train,export"),
-    **dict.fromkeys(("openvino", "onnxruntime", "onnx", "pyarrow", "rich"), "serve"),
+    **dict.fromkeys(
+        ("openvino", "onnxruntime", "onnx", "pyarrow", "rich", "threadpoolctl"), "serve"
+    ),
     "ray": "cluster",
 }
 
