@@ -214,7 +214,7 @@ class TestSetPolicy:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            ([], "give either --decisions FILE"),
+            ([], "nothing to change: give --decisions FILE"),
             (["--decisions", "x", "--threshold", "spot=0.5"], "give either --decisions FILE"),
             (["--threshold", "spot"], "'spot': CLASS=0.4 is needed"),
             (["--threshold", "spot=high"], "CLASS=0.4 is needed"),
@@ -245,6 +245,17 @@ class TestSetPolicy:
         assert (bundle / FILE_NAME).read_bytes() == before
         assert run_command([*words, "--variant", "fp32"]) == 0
         assert "chosen     fp32, before: int8" in capsys.readouterr().out
+
+    def test_another_variant_alone(self, bundle: Path, capsys: Captured) -> None:
+        old = open_bundle(bundle).manifest
+        assert run_command(["bundle", "set-policy", str(bundle), "--variant", "fp32"]) == 0
+        printed = capsys.readouterr().out
+        assert "chosen     fp32, before: int8; fp32 was asked for" in printed
+        assert "at these thresholds" in printed
+        new = open_bundle(bundle).manifest
+        assert (new.chosen, new.decisions) == ("fp32", old.decisions)
+        assert run_command(["bundle", "set-policy", str(bundle), "--variant", "fp16"]) == 1
+        assert "has no variant 'fp16'" in capsys.readouterr().err
 
     def test_decisions_that_are_damaged_change_nothing(
         self, bundle: Path, tmp_path: Path, capsys: Captured

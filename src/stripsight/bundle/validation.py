@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from stripsight.atomic import write_atomically
 from stripsight.bundle.folder import Bundle
+from stripsight.decision.document import apply_decisions
+from stripsight.decision.outcomes import Outcomes, count_outcomes
 from stripsight.errors import BundleError
 
 FILE = "validation.npz"
@@ -90,3 +92,18 @@ def read_validation(bundle: Bundle) -> Validation:
         content["reference"],
         {name.removeprefix(_PREFIX): content[name] for name in sorted(names)},
     )
+
+
+def count_validation(bundle: Bundle) -> Outcomes:
+    """What the chosen variant comes to on validation at the thresholds that the manifest has now.
+
+    They were fitted there, or set by somebody who looked there, so new steel will do worse: this
+    shows what a change of thresholds does, and is no judgement. That is the model card's.
+
+    Raises:
+        BundleError: see `read_validation`.
+    """
+    manifest = bundle.manifest
+    validation = read_validation(bundle)
+    codes = apply_decisions(manifest.decisions, validation.logits[manifest.chosen])
+    return count_outcomes(codes, validation.labels)

@@ -126,21 +126,30 @@ def set_policy(
     ] = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Change thresholds without exporting again: the manifest is signed anew, no graph is touched.
+    """Change thresholds, or the chosen variant, without exporting again: no graph is touched.
 
-    Every variant goes through its quality gate again under the new thresholds. Refused where the
-    chosen one no longer passes.
+    The manifest is signed anew. Every variant goes through its quality gate again under the new
+    thresholds; refused where the chosen one does not pass.
     """
     from stripsight.bundle.policy_change import change_policy
-    from stripsight.cli.bundle_tables import list_falls, print_change
+    from stripsight.cli.bundle_change import list_falls, print_change
     from stripsight.cli.terminal import print_json
     from stripsight.errors import UsageError
 
-    if bool(threshold or review) == (decisions is not None):
+    by_hand = bool(threshold or review)
+    if by_hand and decisions:
         raise UsageError("give either --decisions FILE, or --threshold and --review for classes")
-    change = (
-        _read_file(decisions) if decisions else _set_by_hand(bundle, threshold or [], review or [])
-    )
+    if decisions:
+        change = _read_file(decisions)
+    elif by_hand:
+        change = _set_by_hand(bundle, threshold or [], review or [])
+    elif variant:
+        change = _keep
+    else:
+        raise UsageError(
+            "nothing to change: give --decisions FILE, --threshold or --review for classes, or"
+            " --variant"
+        )
     done = change_policy(bundle, change, variant=variant, out=out)
     if as_json:
         print_json(
@@ -153,6 +162,10 @@ def set_policy(
         )
     else:
         print_change(done)
+
+
+def _keep(old: "Decisions") -> "Decisions":
+    return old
 
 
 def _read_file(path: Path) -> Callable[["Decisions"], "Decisions"]:

@@ -1,4 +1,4 @@
-"""A bundle's manifest, and what a change made of it, as a person reads them."""
+"""A bundle's manifest as a person reads it."""
 
 import json
 from collections.abc import Sequence
@@ -8,16 +8,15 @@ import typer
 
 from stripsight.bundle.collapse import list_collapse
 from stripsight.bundle.folder import Bundle
-from stripsight.bundle.outcomes import count_validation
 from stripsight.bundle.policy_change import BY_HAND, is_as_exported
+from stripsight.bundle.validation import count_validation
 from stripsight.cli.terminal import print_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from stripsight.bundle.manifest import Manifest, Variant
-    from stripsight.bundle.outcomes import Outcome
-    from stripsight.bundle.policy_change import PolicyChange
+    from stripsight.decision.outcomes import Counts, Outcomes
     from stripsight.decision.policy import Policy
 
 _LONGEST_ORIGIN = 100
@@ -51,7 +50,7 @@ def print_bundle(bundle: "Bundle") -> None:
     typer.echo(
         f"these thresholds on the {fitted.images:,} images of validation, {manifest.chosen}:"
     )
-    print_table(_tabulate_outcomes(outcomes))
+    print_table(_tabulate_outcomes(outcomes, manifest.classes.names))
     typer.echo(describe_card(manifest))
     for promise in decisions.promises:
         typer.echo(f"promised: {promise.get('words', json.dumps(promise))}")
@@ -74,33 +73,6 @@ def print_collapse(lines: Sequence[str]) -> None:
         typer.secho(f"DO NOT USE AS IT IS: {line}", bold=True, fg="red")
 
 
-def print_change(change: "PolicyChange") -> None:
-    """Thresholds and their figures before and after, and whether each variant passes."""
-    before, after = change.before, change.after
-    print_table(_tabulate_change(before, after))
-    warnings = list_falls(change)
-    for line in warnings:
-        typer.secho(f"WARNING: {line}", bold=True, fg="red")
-    if warnings:
-        typer.echo(
-            "a gate below holds a precision against the network, not thresholds against this"
-        )
-    for variant in after.variants:
-        verdict = "passes its gate" if variant.passed else "does not pass its gate"
-        reasons = "; ".join(map(str, variant.gate.get("reasons", ())))
-        typer.echo(f"{variant.name} {verdict}{f': {reasons}' if reasons else ''}")
-    same = "as before" if before.chosen == after.chosen else f"before: {before.chosen}"
-    typer.echo(f"chosen     {after.chosen}, {same}; {after.why_chosen}")
-    kept = [promise.get("words") for promise in after.decisions.promises]
-    for promise in before.decisions.promises:
-        if promise.get("met", True) and promise.get("words") not in kept:
-            typer.echo(f"no longer promised: {promise.get('words', json.dumps(promise))}")
-    typer.echo(f"id         {before.bundle_id[:16]} is now {after.bundle_id[:16]}")
-    typer.echo(f"written to {change.folder}")
-    typer.echo(describe_card(after))
-    typer.echo(f"next: stripsight bundle verify {change.folder}")
-
-
 def describe_card(manifest: "Manifest") -> str:
     """Whether the model card is of the thresholds that the bundle has."""
     runs = manifest.provenance.get("runs")
@@ -115,7 +87,7 @@ def describe_card(manifest: "Manifest") -> str:
 
 
 def _tabulate_classes(manifest: "Manifest") -> "Table":
-    table = _start_table(
+    table = start_table(
         ["class", "title", "calibration"], ["positives", "clean below", "defect from"]
     )
     decisions = manifest.decisions
@@ -127,14 +99,19 @@ def _tabulate_classes(manifest: "Manifest") -> "Table":
         strict=True,
     ):
         thresholds = (limits.clean_below, limits.defect_from)
-        _add_row(
-            table, entry.name, entry.title, curve.kind, f"{positives:,}", *map(_format, thresholds)
+        add_row(
+            table,
+            entry.name,
+            entry.title,
+            curve.kind,
+            f"{positives:,}",
+            *map(format_figure, thresholds),
         )
     return table
 
 
 def _tabulate_variants(variants: Sequence["Variant"], chosen: str) -> "Table":
-    table = _start_table(
+    table = start_table(
         ["variant", "engine", "gate"],
         [
             *("recall against PyTorch's", "F1 against PyTorch's"),
@@ -144,76 +121,38 @@ def _tabulate_variants(variants: Sequence["Variant"], chosen: str) -> "Table":
     for variant in variants:
         gate, speed = variant.gate, variant.speed
         shares = [_find_least(gate, figure) for figure in ("recall_share", "f1_share")]
-        _add_row(
+        add_row(
             table,
             variant.name + (" (chosen)" if variant.name == chosen else ""),
             variant.engine,
             "passed" if variant.passed else "; ".join(map(str, gate.get("reasons", ["failed"]))),
             *("-" if share is None else f"{share:.1%}" for share in shares),
-            _format(gate.get("largest_probability_distance")),
-            _format(speed.get("latency_ms"), 1),
-            _format(speed.get("images_per_second"), 1),
+            format_figure(gate.get("largest_probability_distance")),
+            format_figure(speed.get("latency_ms"), 1),
+            format_figure(speed.get("images_per_second"), 1),
         )
     return table
 
 
-def _tabulate_change(before: "Manifest", after: "Manifest") -> "Table":
-    table = _start_table(
-        ["class"], ["clean below", "defect from", "recall on validation", "F1 on validation"]
-    )
-    gates = [
-        {row["name"]: row for row in manifest.find_variant(manifest.chosen).gate.get("classes", ())}
-        for manifest in (before, after)
-    ]
-    for name, old, new in zip(
-        before.classes.names,
-        before.decisions.policy.classes,
-        after.decisions.policy.classes,
-        strict=True,
-    ):
-        figures = [
-            [gate.get(name, {}).get(figure) for gate in gates] for figure in ("recall", "f1")
-        ]
-        _add_row(
-            table,
-            name,
-            _format_pair(old.clean_below, new.clean_below),
-            _format_pair(old.defect_from, new.defect_from),
-            *(_format_pair(*pair) for pair in figures),
-        )
-    return table
-
-
-def _tabulate_outcomes(outcomes: Sequence["Outcome | None"]) -> "Table":
-    table = _start_table(["class"], ["positives", "recall", "escapes", "in review", "overkills"])
-    for each in outcomes:
-        if each is not None:
-            counts = (each.escapes, each.reviews, each.overkills)
-            _add_row(
+def _tabulate_outcomes(outcomes: "Outcomes", names: tuple[str, ...]) -> "Table":
+    table = start_table(["class"], ["positives", "recall", "escapes", "in review", "overkills"])
+    for name, counts in name_counts(outcomes, names):
+        if counts is not None:
+            add_row(
                 table,
-                each.name,
-                f"{each.positives:,}",
-                _format(each.recall, 3),
-                *(f"{count:,}" for count in counts),
+                name,
+                f"{counts.positives:,}",
+                format_figure(counts.recall, 3),
+                f"{counts.escapes:,}",
+                f"{counts.reviews:,}",
+                f"{counts.overkills:,}",
             )
     return table
 
 
-def list_falls(change: "PolicyChange") -> list[str]:
-    """Classes, and whole images, of which fewer are found on validation than before."""
-    lines = []
-    old, new = (
-        count_validation(Bundle(change.folder, manifest))
-        for manifest in (change.before, change.after)
-    )
-    for was, now in zip(old, new, strict=True):
-        if was is not None and now is not None and now.found < was.found:
-            lines.append(
-                f"recall of {now.name} on validation falls from {was.recall:.3f} to"
-                f" {now.recall:.3f}: of {now.positives:,}, {now.escapes:,} escape (before"
-                f" {was.escapes:,}); {now.reviews:,} are in review (before {was.reviews:,})"
-            )
-    return lines
+def name_counts(outcomes: "Outcomes", names: tuple[str, ...]) -> "list[tuple[str, Counts | None]]":
+    """Every class with its counts, last the whole images."""
+    return [*zip(names, outcomes.classes, strict=True), ("whole images", outcomes.images)]
 
 
 def _list_prices(policy: "Policy") -> list[str]:
@@ -227,7 +166,8 @@ def _list_prices(policy: "Policy") -> list[str]:
     ]
 
 
-def _start_table(words: list[str], numbers: list[str]) -> "Table":
+def start_table(words: list[str], numbers: list[str]) -> "Table":
+    """Columns of words, then of numbers, under their headings."""
     from rich import box
     from rich.table import Table
 
@@ -239,7 +179,8 @@ def _start_table(words: list[str], numbers: list[str]) -> "Table":
     return table
 
 
-def _add_row(table: "Table", *cells: str) -> None:
+def add_row(table: "Table", *cells: str) -> None:
+    """Cells as they are: a class name may look like rich's markup."""
     from rich.text import Text
 
     table.add_row(*map(Text, cells))
@@ -250,13 +191,9 @@ def _find_least(gate: dict[str, Any], figure: str) -> float | None:
     return min((share for share in shares if share is not None), default=None)
 
 
-def _format(value: float | None, digits: int = 4) -> str:
+def format_figure(value: float | None, digits: int = 4) -> str:
+    """A dash where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _format_pair(old: float | None, new: float | None) -> str:
-    before, after = _format(old), _format(new)
-    return before if before == after else f"{before} to {after}"
 
 
 def _describe_policy(policy: "Policy") -> str:

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stripsight.decision.document import Decisions, apply_decisions
+from stripsight.decision.outcomes import Counts, count_outcomes
 from stripsight.decision.policy import ClassPolicy, Codes
 from stripsight.evaluation.called_instead import CalledInstead, count_called_instead
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.intervals.bootstrap import bootstrap_figures
 from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.metrics import Labels, Scores
-from stripsight.evaluation.policies.outcomes import Counts, count_outcomes
 from stripsight.evaluation.predictions import Predictions
 from stripsight.reporting.quantities import format_quantity
 

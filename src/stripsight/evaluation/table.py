@@ -7,10 +7,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from stripsight.decision.outcomes import Counts
 from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.judgement import Judgement
 from stripsight.evaluation.localisation.agreement import Agreement
-from stripsight.evaluation.policies.outcomes import Counts
 from stripsight.reporting.quantities import format_share
 
 _OPTIMISTIC = (

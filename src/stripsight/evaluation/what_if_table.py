@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from stripsight.evaluation.policies.outcomes import Counts
+from stripsight.decision.outcomes import Counts
 from stripsight.evaluation.policies.what_if import Scenario
 from stripsight.reporting.quantities import format_share
 

@@ -9,8 +9,15 @@ import pytest
 
 from stripsight.bundle.folder import Bundle, open_bundle, seal_file
 from stripsight.bundle.gate import regate
-from stripsight.bundle.validation import FILE, Validation, read_validation, write_validation
+from stripsight.bundle.validation import (
+    FILE,
+    Validation,
+    count_validation,
+    read_validation,
+    write_validation,
+)
 from stripsight.decision.calibration import make_identity
+from stripsight.decision.outcomes import Counts
 from stripsight.decision.policy import ClassPolicy
 from stripsight.errors import BundleError
 
@@ -63,6 +70,20 @@ def test_the_choice_follows_the_thresholds(bundle: Bundle, threshold: float, cho
     assert manifest.decisions.policy == policy
     assert manifest.find_variant("int8").passed is (chosen == "int8")
     assert manifest.bundle_id != bundle.manifest.bundle_id
+
+
+def test_outcomes_are_of_the_chosen_variant_at_the_thresholds_of_now(bundle: Bundle) -> None:
+    decisions = replace(bundle.manifest.decisions, calibration=make_identity(C))
+    policy = replace(decisions.policy, classes=(ClassPolicy.at(0.72),) * C)
+    manifest = replace(bundle.manifest, decisions=replace(decisions, policy=policy))
+    for chosen, found in (("int8", 19), ("fp32", 20)):
+        outcomes = count_validation(replace(bundle, manifest=replace(manifest, chosen=chosen)))
+        first, *others = outcomes.classes
+        assert first == Counts(20, 20, found=found, escapes=20 - found, overkills=0, reviews=0)
+        assert first.recall == found / 20
+        assert others == [Counts(20, 20, found=20, escapes=0, overkills=0, reviews=0)] * 2
+        # Another class still finds the image that the first one misses.
+        assert outcomes.images.found == 20
 
 
 def test_decisions_of_other_classes_are_refused(bundle: Bundle) -> None:

@@ -5,8 +5,8 @@ import io
 import numpy as np
 from rich.console import Console
 
+from stripsight.decision.outcomes import count_outcomes
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW
-from stripsight.evaluation.policies.outcomes import count_outcomes
 from stripsight.evaluation.policies.what_if import Scenario
 from stripsight.evaluation.what_if_table import describe_cells, tabulate_scenarios
 

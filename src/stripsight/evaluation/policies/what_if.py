@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from stripsight.decision.outcomes import Outcomes, count_outcomes
 from stripsight.decision.policy import NEVER, ClassPolicy, Policy, decide
 from stripsight.evaluation.groups import Groups
 from stripsight.evaluation.metrics import Labels, Scores
 from stripsight.evaluation.policies.fitting import fit_policy
-from stripsight.evaluation.policies.outcomes import Outcomes, count_outcomes
 from stripsight.evaluation.policies.settings import is_price, read_prices
 
 _FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)

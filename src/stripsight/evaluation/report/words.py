@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from stripsight.decision.outcomes import Counts
 from stripsight.evaluation.intervals.interval import Figure
 from stripsight.evaluation.judgement import ClassJudgement
-from stripsight.evaluation.policies.outcomes import Counts
 from stripsight.reporting.quantities import format_share
 
 INTERVAL = "95 % interval"

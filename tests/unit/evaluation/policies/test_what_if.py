@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stripsight.decision.outcomes import count_outcomes
 from stripsight.decision.policy import DEFECT, decide
 from stripsight.evaluation.policies.fitting import fit_policy
-from stripsight.evaluation.policies.outcomes import count_outcomes
 from stripsight.evaluation.policies.what_if import Scenario, compute_what_if
 
 NAMES = ("bar", "never seen")

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stripsight.decision.outcomes import Counts, count_outcomes
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW, UNDECIDED, judge_images
-from stripsight.evaluation.policies.outcomes import Counts, count_outcomes
 
 pairs = st.tuples(st.sampled_from([CLEAN, REVIEW, DEFECT]), st.integers(0, 1))
 
@@ -24,6 +24,7 @@ def test_every_count_is_right(rows: list[tuple[tuple[int, int], ...]]) -> None:
         return Counts(
             positives=sum(truth for _, truth in pairs),
             negatives=sum(1 - truth for _, truth in pairs),
+            found=pairs.count((DEFECT, 1)),
             escapes=pairs.count((CLEAN, 1)),
             overkills=pairs.count((DEFECT, 0)),
             reviews=sum(verdict != DEFECT for verdict in unsure),
@@ -39,7 +40,7 @@ def test_a_defect_of_an_undecided_class_escapes_with_its_image() -> None:
     codes = np.array([[CLEAN, UNDECIDED], [DEFECT, UNDECIDED]], np.int8)
     outcomes = count_outcomes(codes, np.array([[0, 1], [1, 1]], np.uint8))
     assert outcomes.classes[1] is None
-    assert outcomes.images == Counts(positives=2, negatives=0, escapes=1, overkills=0, reviews=0)
+    assert outcomes.images == Counts(2, 0, found=1, escapes=1, overkills=0, reviews=0)
 
 
 def test_a_review_that_no_person_gets_is_counted_apart() -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stripsight.decision.policy import CLEAN, DEFECT, REVIEW, UNDECIDED, Codes, judge_images
-from stripsight.evaluation.metrics import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,7 @@ class Counts:
     Attributes:
         positives: with the defect (of images: with any, decided or not).
         negatives: without.
+        found: positives called defect.
         escapes: positives called clean.
         overkills: negatives called defect.
         reviews: on images that are handed to a person.
@@ -30,10 +30,16 @@ class Counts:
 
     positives: int
     negatives: int
+    found: int
     escapes: int
     overkills: int
     reviews: int
     overruled: int = 0
+
+    @property
+    def recall(self) -> float | None:
+        """Of the positives, called defect; None where there are none."""
+        return self.found / self.positives if self.positives else None
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ class Outcomes:
         return asdict(self)
 
 
-def count_outcomes(codes: Codes, labels: Labels) -> Outcomes:
-    """Compare decision codes `[N, C]` with labels `[N, C]`."""
+def count_outcomes(codes: Codes, labels: npt.NDArray[np.uint8]) -> Outcomes:
+    """Compare decision codes with labels of 0 and 1, `[N, C]` both."""
     truth = labels == 1
     verdicts = judge_images(codes)
     return Outcomes(
@@ -68,6 +74,7 @@ def _count(codes: Codes, truth: npt.NDArray[np.bool_], verdicts: Codes) -> Count
     return Counts(
         positives=int(truth.sum()),
         negatives=int((~truth).sum()),
+        found=int((truth & (codes == DEFECT)).sum()),
         escapes=int((truth & (codes == CLEAN)).sum()),
         overkills=int((~truth & (codes == DEFECT)).sum()),
         reviews=int((unsure & (verdicts == REVIEW)).sum()),
