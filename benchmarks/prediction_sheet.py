@@ -17,7 +17,7 @@ from stripsight.config.compose import load_config
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.document import load_decisions
 from stripsight.decision.policy import DEFECT, REVIEW, decide
-from stripsight.evaluation.opened_run import load_network
+from stripsight.training.trained_network import load_network
 from stripsight.training.build import build_data
 
 SHOWN = (800, 128)

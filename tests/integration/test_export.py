@@ -21,10 +21,10 @@ from stripsight.cli.app import run_command
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.document import apply_decisions, load_decisions, to_record
 from stripsight.errors import BundleError
-from stripsight.evaluation.opened_run import load_network
 from stripsight.evaluation.predictions import load_predictions
 from stripsight.imaging import read_grey
 from stripsight.scoring.engine import EngineSettings, load_engine
+from stripsight.training.trained_network import load_network
 
 NAMES = ("bar", "blob")
 SIZE = (64, 96)

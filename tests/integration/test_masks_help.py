@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score
 from stripsight.cli.app import run_command
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.places import compute_heatmap
-from stripsight.evaluation.opened_run import load_network
+from stripsight.training.trained_network import load_network
 
 SIZE = (64, 400)
 WORDS = (

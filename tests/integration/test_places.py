@@ -20,7 +20,8 @@ from stripsight.evaluation.localisation.agreement import measure_agreement
 from stripsight.evaluation.localisation.measure import measure_places
 from stripsight.evaluation.localisation.places import Places
 from stripsight.evaluation.localisation.tally import ClassMaps
-from stripsight.evaluation.opened_run import load_network, open_run
+from stripsight.evaluation.opened_run import open_run
+from stripsight.training.trained_network import load_network
 
 PARTS = ("validation", "test")
 

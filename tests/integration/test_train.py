@@ -15,8 +15,8 @@ from sklearn import metrics as reference
 
 from stripsight.cli.app import run_command
 from stripsight.data.datamodule import StripDataModule
-from stripsight.evaluation.opened_run import load_network
 from stripsight.training.checkpoint import read_checkpoint
+from stripsight.training.trained_network import load_network
 
 
 def read_log(run: Path) -> list[dict[str, str]]:

@@ -14,12 +14,12 @@ from stripsight.config.compose import load_config
 from stripsight.config.schema import Config
 from stripsight.data.datamodule import StripDataModule
 from stripsight.data.splits.leaks import Leak, find_leaks
-from stripsight.errors import CheckpointError, EvaluationError, StripSightError
-from stripsight.labels import ClassList
-from stripsight.models.network import DefectNetwork, build_network
+from stripsight.errors import CheckpointError, EvaluationError
+from stripsight.models.network import DefectNetwork
 from stripsight.training.build import build_data, describe_config
-from stripsight.training.checkpoint import hash_checkpoint, read_checkpoint, read_description
+from stripsight.training.checkpoint import hash_checkpoint, read_description
 from stripsight.training.provenance import check_origin, check_unchanged, read_provenance
+from stripsight.training.trained_network import load_network
 
 
 @dataclass(frozen=True)
@@ -100,34 +100,6 @@ def open_run(run: Path) -> OpenedRun:
         checkpoint_hash=hash_checkpoint(checkpoint),
         device=device,
     )
-
-
-def load_network(checkpoint: Path) -> tuple[DefectNetwork, ClassList]:
-    """Rebuild a network and its class list from a checkpoint alone.
-
-    Raises:
-        CheckpointError: damaged, or not written by StripSight's training.
-    """
-    content = read_checkpoint(checkpoint)
-    try:
-        description = content["stripsight"]
-        classes = ClassList.from_json(description["classes"])
-        network = build_network(
-            description["backbone"],
-            len(classes),
-            pretrained=False,
-            pooling=description["pooling"],
-        )
-        prefix = "network."
-        network.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in content["state_dict"].items()}
-        )
-    except (
-        *(StripSightError, KeyError, TypeError),
-        *(RuntimeError, AttributeError, ValueError),
-    ) as error:
-        raise CheckpointError(f"{checkpoint} describes no network: {error}") from error
-    return network, classes
 
 
 def _check_config(run: Path, config: Config, trained: dict[str, Any]) -> None:

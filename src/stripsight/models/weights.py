@@ -48,6 +48,8 @@ def load_weight_file(
         raise ModelError(f"weight file {path} holds no state dict: save model.state_dict()")
     if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise ModelError(f"weight file {path} holds no state dict: save model.state_dict()")
+    if any(k.startswith("network.backbone.") for k in state):
+        raise ModelError(f"{path} is a StripSight checkpoint without its seal: copy it again")
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier or ())
     prefixes = tuple(f"{head}." for head in heads)
     return {k: v for k, v in state.items() if not k.startswith(prefixes)} if prefixes else state

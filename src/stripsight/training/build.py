@@ -19,6 +19,7 @@ from stripsight.models.network import Pooling, build_network, initialise_head_bi
 from stripsight.reporting.quantities import format_quantity
 from stripsight.training.hardware import choose_workers
 from stripsight.training.module import DefectModule
+from stripsight.training.trained_network import is_checkpoint, start_from
 
 logger = logging.getLogger(__name__)
 
@@ -69,22 +70,26 @@ def build_module(config: Config, data: StripDataModule, *, run_id: str) -> Defec
             fit the data.
         TrainingError: a class cannot be learnt, or no epoch could be judged.
         ModelError: the backbone or its weights cannot be had.
+        CheckpointError: `model.weights` is a damaged checkpoint.
     """
     _check_classes(config, data)
     if config.loss.localisation_weight > 0:
         _check_places(config.loss.localisation_weight, data)
     torch.manual_seed(config.training.seed)
     model, training = config.model, config.training
+    weights = None if model.weights is None else Path(model.weights)
+    earlier = weights if weights is not None and is_checkpoint(weights) else None
     network = build_network(
         model.backbone,
         len(data.classes),
-        pretrained=model.pretrained,
-        weights=None if model.weights is None else Path(model.weights),
+        pretrained=model.pretrained and earlier is None,
+        weights=None if earlier else weights,
         pooling=cast(Pooling, model.pooling),
         dropout=model.dropout,
         drop_path=model.drop_path,
     )
-    initialise_head_bias(network, torch.from_numpy(data.train_labels.mean(axis=0)))
+    if earlier is None or not start_from(network, earlier, data.classes, model.backbone):
+        initialise_head_bias(network, torch.from_numpy(data.train_labels.mean(axis=0)))
     if training.channels_last:
         network = network.to(memory_format=torch.channels_last)
     return DefectModule(

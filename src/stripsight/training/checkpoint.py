@@ -101,6 +101,17 @@ class SealedCheckpointIO(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether a file claims to be a StripSight checkpoint; `read_checkpoint` sees if it is one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, 2) - _COMMENT_SIZE, 0))
+        return file.read(len(_PREFIX)) == _PREFIX
+
+
 def _check_seal(file: BinaryIO, path: Path) -> None:
     size = file.seek(0, 2)
     body = size - _COMMENT_SIZE
