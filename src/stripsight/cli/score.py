@@ -1,7 +1,6 @@
 """`stripsight score`: verdicts on images, from one to millions."""
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,7 +12,6 @@ import typer
 if TYPE_CHECKING:
     from stripsight.scoring.opening import ClusterOptions, ScoreOptions
     from stripsight.scoring.overlays import Drawing
-    from stripsight.scoring.summary import ScoreSummary
 
 
 class _Engine(StrEnum):
@@ -163,6 +161,7 @@ def _score(
     as_json: bool,
 ) -> None:
     from stripsight.cli.progress import show_rate
+    from stripsight.cli.score_summary import print_summary
     from stripsight.errors import ScoringError
     from stripsight.scoring.batch import score_inputs
 
@@ -178,7 +177,7 @@ def _score(
             cluster=cluster,
             report_progress=report,
         )
-    _print_summary(summary, as_json=as_json)
+    print_summary(summary, as_json=as_json)
     failed = summary.tally.failed
     if failed > max_failed:
         raise ScoringError(
@@ -200,6 +199,7 @@ def _watch(
     from threading import Event
 
     from stripsight.cli.progress import print_count
+    from stripsight.cli.score_summary import print_summary
     from stripsight.log import configure_logging
     from stripsight.scoring.watch import watch_folder
 
@@ -220,7 +220,7 @@ def _watch(
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
             signal.signal(number, handler)
-    _print_summary(summary, as_json=as_json)
+    print_summary(summary, as_json=as_json)
 
 
 def _plan_overlays(folder: Path, *, everything: bool) -> "Drawing":
@@ -253,47 +253,3 @@ def _say_how_to_go_on() -> Iterator[None]:
         raise error from None
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
-    from stripsight.cli.bundle_tables import print_collapse
-    from stripsight.cli.terminal import print_json
-
-    if as_json:
-        print_json(summary.to_json())
-        return
-    tally = summary.tally
-    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in tally.verdicts.items())
-    typer.echo(f"{summary.out}: {tally.images:,} images: {counts}")
-    for name, decisions in tally.classes.items():
-        counts = ", ".join(f"{decisions[d]:,} {d}" for d in sorted(decisions))
-        typer.echo(f"  {name}: {counts or 'nothing scored'}")
-    for what, count in tally.suspects.items():
-        typer.echo(f"  {count:,} suspect: {what}")
-    if tally.placeless:
-        typer.echo(
-            f"  {tally.placeless:,} of {tally.not_clean:,} that are not clean have no box: nothing"
-            f" in their heatmaps reaches --box-level {summary.identity['box level']:g}"
-        )
-    if tally.failed:
-        typer.echo(f"  {tally.failed:,} not scored, for review:")
-        for id_, reason in tally.reasons:
-            typer.echo(f"    {_show(id_)}: {_show(reason)}")
-        if tally.failed > len(tally.reasons):
-            typer.echo(f"    and {tally.failed - len(tally.reasons):,} more")
-    if summary.scored_before:
-        typer.echo(f"  {summary.scored_before:,} of them were scored before")
-    rate = summary.images_per_second
-    typer.echo(summary.info.describe() + (f": {rate:,.1f} images/s" if rate else ""))
-    for node in summary.nodes:
-        workers = f"{node.workers} worker{'' if node.workers == 1 else 's'}"
-        typer.echo(f"  node {_show(node.node)}: {workers}, {node.images:,} images")
-    typer.echo(summary.golden.describe())
-    print_collapse(summary.collapse)
-
-
-def _show(text: str) -> str:
-    """A text from a file system, with nothing in it that could move the cursor."""
-    encoding = sys.stdout.encoding or "utf-8"
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return plain.encode(encoding, "backslashreplace").decode(encoding)

@@ -79,13 +79,22 @@ def score_inputs(
                 keeper.keep(rows)
                 done += len(rows)
                 report(done, total)
-        info, golden, nodes = crew.report()
+        info, golden, nodes, tuning = crew.report()
         about = {**identity, "classes": list(crew.names), "runs": asdict(info)}
         tally = write_table(out, journal.read_lines(), crew.names, about)
         seconds = time.monotonic() - begun
         journal.finish()
     return ScoreSummary(
-        str(out), info, golden, crew.identity, tally, before, round(seconds, 3), nodes, collapse
+        str(out),
+        info,
+        golden,
+        crew.identity,
+        tally,
+        before,
+        round(seconds, 3),
+        nodes,
+        tuning,
+        collapse,
     )
 
 

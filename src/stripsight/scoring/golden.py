@@ -10,6 +10,7 @@ within the tolerance of a threshold.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,7 @@ def check_golden(bundle: Bundle, engine: Engine, *, quick: bool = False) -> Gold
     if quick:
         golden = _choose_fewest(golden, _decide_expected(bundle, golden, variant.name))
     expected = np.array([image.logits[variant.name] for image in golden])
-    images = np.stack([_read_image(bundle, image.file) for image in golden])
+    images = read_golden(bundle, golden)
     found = _predict(engine, images).astype(np.float64)
     with np.errstate(invalid="ignore"):
         difference = np.abs(compute_sigmoid(found) - compute_sigmoid(expected))
@@ -106,6 +107,15 @@ def check_golden(bundle: Bundle, engine: Engine, *, quick: bool = False) -> Gold
         changed_verdicts=int((verdicts[0] != verdicts[1]).sum()),
         seconds=time.perf_counter() - started,
     )
+
+
+def read_golden(bundle: Bundle, golden: Sequence[GoldenImage]) -> UInt8Images:
+    """The images themselves, of the graph's size.
+
+    Raises:
+        BundleError: one that cannot be read, or of a size that the bundle does not accept.
+    """
+    return np.stack([_read_image(bundle, image.file) for image in golden])
 
 
 def _decide_expected(

@@ -6,6 +6,7 @@ from typing import Any
 from stripsight.scoring.engine import EngineInfo
 from stripsight.scoring.golden import GoldenCheck
 from stripsight.scoring.rows import VERDICTS
+from stripsight.scoring.tuning import Tuning
 
 _REASONS = 5
 
@@ -89,6 +90,7 @@ class ScoreSummary:
         scored_before: rows that an earlier, broken-off scoring had left.
         seconds: from the first image to the written table; of this one alone.
         nodes: of a cluster, by name; () where this process scored.
+        tuning: of its streams, where they were tried.
         collapse: of the bundle, see `list_collapse`.
     """
 
@@ -100,6 +102,7 @@ class ScoreSummary:
     scored_before: int
     seconds: float
     nodes: tuple[NodeShare, ...] = ()
+    tuning: Tuning | None = None
     collapse: tuple[str, ...] = ()
 
     @property
@@ -132,4 +135,5 @@ class ScoreSummary:
             "seconds": self.seconds,
             "images_per_second": None if rate is None else round(rate, 2),
             **({"nodes": [asdict(node) for node in self.nodes]} if self.nodes else {}),
+            **({"tuning": asdict(self.tuning)} if self.tuning else {}),
         }

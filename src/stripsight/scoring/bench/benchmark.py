@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stripsight.bundle.folder import Bundle
-from stripsight.imaging import decode_grey, resize_grey
 from stripsight.scoring.bench.choice import Choice, choose_streams
 from stripsight.scoring.bench.contender import Opponent, enter_engine, open_engine
 from stripsight.scoring.bench.latency import Latency, Ratio, compare_latencies, measure_latencies
 from stripsight.scoring.bench.steadiness import Steadiness, SteadinessProbe
 from stripsight.scoring.bench.throughput import Task, Throughput, list_streams, measure_throughputs
 from stripsight.scoring.engine import EngineInfo, EngineSettings, UInt8Images, load_engine
+from stripsight.scoring.golden import read_golden
 from stripsight.scoring.threads import count_cores, settle_threads
 
 BATCHES = (1, 2, 4, 8)
@@ -152,8 +152,7 @@ def _take_images(bundle: Bundle) -> tuple[UInt8Images, str]:
     if not golden:
         noise = np.random.default_rng(0).integers(0, 256, (4, 1, *size), dtype=np.uint8)
         return noise, "noise"
-    pixels = [resize_grey(decode_grey(bundle.read(image.file)), size) for image in golden]
-    return np.stack(pixels)[:, None], "golden"
+    return read_golden(bundle, golden), "golden"
 
 
 def _list_tasks(

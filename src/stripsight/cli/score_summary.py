@@ -1,0 +1,56 @@
+"""What a scoring came to, as a person or a program reads it."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from stripsight.cli.bundle_tables import print_collapse
+from stripsight.cli.terminal import print_json
+
+if TYPE_CHECKING:
+    from stripsight.scoring.summary import ScoreSummary
+
+
+def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
+    """Counts, what could not be scored and why, and what ran how fast; or all of it as JSON."""
+    if as_json:
+        print_json(summary.to_json())
+        return
+    tally = summary.tally
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in tally.verdicts.items())
+    typer.echo(f"{summary.out}: {tally.images:,} images: {counts}")
+    for name, decisions in tally.classes.items():
+        counts = ", ".join(f"{decisions[d]:,} {d}" for d in sorted(decisions))
+        typer.echo(f"  {name}: {counts or 'nothing scored'}")
+    for what, count in tally.suspects.items():
+        typer.echo(f"  {count:,} suspect: {what}")
+    if tally.placeless:
+        typer.echo(
+            f"  {tally.placeless:,} of {tally.not_clean:,} that are not clean have no box: nothing"
+            f" in their heatmaps reaches --box-level {summary.identity['box level']:g}"
+        )
+    if tally.failed:
+        typer.echo(f"  {tally.failed:,} not scored, for review:")
+        for id_, reason in tally.reasons:
+            typer.echo(f"    {_show(id_)}: {_show(reason)}")
+        if tally.failed > len(tally.reasons):
+            typer.echo(f"    and {tally.failed - len(tally.reasons):,} more")
+    if summary.scored_before:
+        typer.echo(f"  {summary.scored_before:,} of them were scored before")
+    rate = summary.images_per_second
+    typer.echo(summary.info.describe() + (f": {rate:,.1f} images/s" if rate else ""))
+    if summary.tuning is not None:
+        typer.echo(summary.tuning.describe())
+    for node in summary.nodes:
+        workers = f"{node.workers} worker{'' if node.workers == 1 else 's'}"
+        typer.echo(f"  node {_show(node.node)}: {workers}, {node.images:,} images")
+    typer.echo(summary.golden.describe())
+    print_collapse(summary.collapse)
+
+
+def _show(text: str) -> str:
+    """A text from a file system, with nothing in it that could move the cursor."""
+    encoding = sys.stdout.encoding or "utf-8"
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return plain.encode(encoding, "backslashreplace").decode(encoding)
