@@ -121,3 +121,11 @@ import stripsight.imaging, stripsight.labels, stripsight.errors, stripsight.log,
 import stripsight.decision.document
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "stripsight"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"stripsight {stripsight.__version__}"
+    wrong = subprocess.run([*command, "scor"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
