@@ -1,10 +1,12 @@
 """The folder a bundle is written to: filled beside its place, renamed into it when it is whole.
 
 A killed export leaves a hidden folder without a manifest, which opens nowhere; the next export to
-the same place removes it. An older bundle is replaced only with `force`, only at the very end, and
-only where the folder holds nothing but what its manifest names.
+the same place removes it. An older bundle is replaced only with `force`, only at the very end, in
+one step where the file system can, and only where the folder holds nothing but what its manifest
+names.
 """
 
+import ctypes
 import os
 import re
 import shutil
@@ -17,6 +19,7 @@ from stripsight.bundle.folder import open_manifest
 from stripsight.bundle.manifest import FILE_NAME
 from stripsight.errors import BundleError
 
+_HERE, _RENAME_EXCHANGE = -100, 2  # AT_FDCWD and the flag, of linux/fcntl.h and linux/fs.h
 _OWNER = re.compile(r"\.[0-9a-f]{16}\.(\d+)\.partial")
 
 
@@ -67,6 +70,9 @@ def _take_place(temporary: Path, folder: Path) -> None:
         temporary.rename(folder)
         return
     _check_replaceable(folder)
+    if _exchange(temporary, folder):
+        shutil.rmtree(temporary, ignore_errors=True)
+        return
     old = name_temporary(folder.with_name(f"{folder.name}.old"), f".{os.getpid()}")
     folder.rename(old)
     try:
@@ -75,6 +81,19 @@ def _take_place(temporary: Path, folder: Path) -> None:
         old.rename(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change names in one step, so that neither is ever missing.
+
+    Returns:
+        Whether it was done: Linux alone can, and not on every file system.
+    """
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "renameat2"):
+        return False
+    paths = (_HERE, os.fsencode(one), _HERE, os.fsencode(other))
+    return bool(libc.renameat2(*paths, _RENAME_EXCHANGE) == 0)
 
 
 def _check_replaceable(folder: Path) -> None:

@@ -1,15 +1,19 @@
 """What may be replaced, and what is left when it goes wrong."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from stripsight.atomic import name_temporary
 from stripsight.bundle.folder import open_bundle
+from stripsight.bundle.manifest import FILE_NAME
 from stripsight.errors import BundleError
+from stripsight.export import destination
 from stripsight.export.destination import check_destination, fill_folder
 
 MakeBundle = Callable[..., Path]
@@ -51,6 +55,37 @@ def test_a_bundle_is_replaced_only_by_force_and_at_the_end(
         open_bundle(folder)
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_bundle_that_is_replaced_is_never_missing(
+    make_bundle: MakeBundle, tmp_path: Path
+) -> None:
+    folder = make_bundle(tmp_path / "bundle")
+    done, missing = Event(), 0
+
+    def watch() -> None:
+        nonlocal missing
+        while not done.is_set():
+            missing += not (folder / FILE_NAME).exists()
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(60):
+            with fill_folder(folder) as place:
+                shutil.copytree(folder, place, dirs_exist_ok=True)
+    finally:
+        done.set()
+        watcher.join()
+    open_bundle(folder)
+    assert missing == 0
+
+
+def test_where_names_cannot_be_exchanged_a_bundle_is_replaced_all_the_same(
+    make_bundle: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(destination, "_exchange", lambda one, other: False)
+    test_a_bundle_is_replaced_only_by_force_and_at_the_end(make_bundle, tmp_path)
 
 
 def test_files_that_are_not_the_bundles_save_it(make_bundle: MakeBundle, tmp_path: Path) -> None:
