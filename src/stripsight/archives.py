@@ -69,7 +69,8 @@ class ZipArchive:
             with self._file.open(member) as stream:
                 data = stream.read(min(limit, member.file_size) + 1)
         except _MEMBER_ERRORS as error:
-            raise ArchiveError(f"{self.path}: {name} is damaged ({error})") from error
+            reason = str(error) or "cut short"
+            raise ArchiveError(f"{self.path}: {name} is damaged ({reason})") from error
         if len(data) <= limit and len(data) != member.file_size:
             raise ArchiveError(
                 f"{self.path}: {name} is damaged ({len(data):,} bytes,"

@@ -87,6 +87,14 @@ def remove_unfinished(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Delete what killed processes left of `path`, which nobody else is writing to now."""
+    stem = name_temporary(path).name.removesuffix(".partial")
+    for left in path.parent.glob(f"{stem}.*.partial"):
+        if _OWNED.fullmatch(left.name) and left.is_file() and not left.is_symlink():
+            left.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` by `data` in one step.
 

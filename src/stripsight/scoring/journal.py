@@ -8,14 +8,14 @@ of inputs. It is opened by one process, under a lock that the kernel lets go whe
 import hashlib
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from stripsight.atomic import remove_leftovers
 from stripsight.errors import ScoringError
 from stripsight.scoring.inputs import Item, Listed
 from stripsight.scoring.lock import lock_file
@@ -183,10 +183,13 @@ class Journal:
         for entry in listed:
             digest.add(entry)
         if str(digest) != about["inputs"]:
-            before = about["inputs"].partition(" ")[0]
+            before = int(about["inputs"].partition(" ")[0])
+            how = f"{before:,} then, {digest.count:,} now"
+            if before == digest.count:
+                how = "as many, but under other names or given otherwise"
             raise ScoringError(
-                f"the inputs are not those of the scoring that was broken off here ({before} then,"
-                f" {digest.count} now): {way_on}"
+                f"the inputs are not those of the scoring that was broken off here ({how}):"
+                f" {way_on}"
             )
 
     @contextmanager
@@ -230,17 +233,24 @@ def open_journal(out: Path, *, restart: bool) -> Iterator[Journal]:
     """
     folder = name_partial(out)
     with lock_file(folder, LOCK_NAME):
+        remove_leftovers(out)
         if restart:
-            for path in folder.iterdir():
-                if path.name != LOCK_NAME:
-                    path.unlink()
+            _remove_files(folder)
         journal = Journal(folder)
         try:
             yield journal
         finally:
             journal.close()
             if not journal.begun:
-                shutil.rmtree(folder)
+                _remove_files(folder)
+                (folder / LOCK_NAME).unlink()
+                with suppress(OSError):  # what else lies in it is somebody else's
+                    folder.rmdir()
+
+
+def _remove_files(folder: Path) -> None:
+    for path in folder.glob(f"{FILE_NAME}*"):
+        path.unlink()
 
 
 def name_partial(out: Path) -> Path:

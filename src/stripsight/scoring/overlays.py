@@ -8,6 +8,7 @@ review is drawn dashed.
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from stripsight.atomic import name_temporary
+from stripsight.atomic import name_in_errors, name_temporary
 from stripsight.decision.places import upsample_map
 from stripsight.labels import ClassList
 from stripsight.scoring.opening import Scorer
@@ -95,14 +96,20 @@ class Overlays:
         """
         if scored.taken is None or not (self.everything or scored.row.verdict != VERDICTS[0]):
             return
-        path = self.folder / name_overlay(scored.row.id)
+        # As bytes in UTF-8, whatever the locale makes of names.
+        path = self.folder / os.fsdecode(name_overlay(scored.row.id).encode())
         path.parent.mkdir(parents=True, exist_ok=True)
         data = BytesIO()
         draw_overlay(scored, self.classes, self.level).save(data, "JPEG", quality=_QUALITY)
         # Not synced: a picture that a power cut takes can be drawn again.
         temporary = name_temporary(path)
-        temporary.write_bytes(data.getvalue())
-        temporary.replace(path)
+        try:
+            with name_in_errors(path, temporary):
+                temporary.write_bytes(data.getvalue())
+                temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def name_overlay(id_: str) -> str:

@@ -9,6 +9,12 @@ VERDICTS = ("clean", "review", "defect")
 
 UNDECIDED = "undecided"
 
+KEYS = frozenset(
+    {"id", "verdict", "reason", "suspect", "classes", "boxes"}
+    | {"bundle_id", "variant", "precision", "engine", "scored_at"}
+)
+"""Of the line of every row."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 
 from stripsight.atomic import open_atomically
 from stripsight.errors import ScoringError, UsageError
+from stripsight.scoring.rows import KEYS
 from stripsight.scoring.summary import Tally
 from stripsight.scoring.watch_state import name_state
 
@@ -76,14 +77,15 @@ def write_table(
         about: goes into the metadata of a Parquet file; plain JSON.
 
     Raises:
-        OSError: disk full or read-only; the old file is intact.
+        ScoringError: a line is no row; the old file is intact.
+        OSError: disk full or read-only; likewise.
     """
     tally = Tally(class_names)
     with open_atomically(path) as file:
         writer = _open_writer(path, file, class_names, about)
         try:
             for line in lines:
-                row = json.loads(line)
+                row = _read_row(line)
                 tally.add(row)
                 writer.add(line, row)
             writer.close()
@@ -91,6 +93,16 @@ def write_table(
             writer.abandon()
             raise
     return tally
+
+
+def _read_row(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict) or not row.keys() >= KEYS:
+        raise ScoringError("a stored row is damaged: give --restart to score all inputs anew")
+    return row
 
 
 def neutralise(cell: str | None) -> str | None:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stripsight.atomic import name_temporary
 from stripsight.errors import ScoringError
 from stripsight.scoring.inputs import Item, Listed
 from stripsight.scoring.journal import FILE_NAME, name_partial, open_journal
@@ -99,7 +101,9 @@ def move_one() -> list[Listed]:
 )
 def test_other_inputs_are_told_apart(begun: Path, listed: list[Listed]) -> None:
     with (
-        pytest.raises(ScoringError, match=r"not those of the scoring .*\(1200 then, \d+ now\)"),
+        pytest.raises(
+            ScoringError, match=r"not those of the scoring .*\((1,200 then, 1,\d+ now|as many, but)"
+        ),
         open_journal(begun, restart=False) as journal,
     ):
         journal.begin(IDENTITY, listed)
@@ -134,6 +138,36 @@ def test_inputs_that_cannot_be_listed_leave_nothing(tmp_path: Path) -> None:
     ):
         journal.begin(IDENTITY, fail())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_not_its_own_stays(begun: Path, restart: bool) -> None:
+    foreign = name_partial(begun) / "mine.txt"
+    foreign.write_text("precious")
+    with open_journal(begun, restart=restart) as journal:
+        journal.begin(IDENTITY, list_some(1200))
+        journal.finish()
+    assert [path.name for path in name_partial(begun).iterdir()] == ["mine.txt"]
+
+
+def test_a_table_that_a_kill_left_half_written_is_removed(begun: Path) -> None:
+    dead = name_temporary(begun, ".4194304")
+    others = [name_temporary(begun.with_name("other.csv"), ".1"), name_temporary(begun)]
+    for path in (dead, *others):
+        path.write_text("half")
+    with open_journal(begun, restart=False):
+        pass
+    assert not dead.exists()
+    assert all(path.exists() for path in others)
+
+
+def test_as_many_inputs_by_other_names_are_told_apart(begun: Path) -> None:
+    others = [replace(e, item=replace(e.item, path=f"./{e.item.id}")) for e in list_some(1200)]
+    with (
+        open_journal(begun, restart=False) as journal,
+        pytest.raises(ScoringError, match=r"\(as many, but under other names"),
+    ):
+        journal.begin(IDENTITY, others)
 
 
 def test_two_at_once_the_second_is_refused(begun: Path) -> None:

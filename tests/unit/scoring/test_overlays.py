@@ -117,6 +117,16 @@ def test_only_what_is_not_clean_gets_a_picture_unless_all_do(tmp_path: Path) -> 
         assert picture.size == (256, 64 + BAND)
 
 
+def test_a_picture_that_cannot_be_written_is_named_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.jpg.overlay.jpg").mkdir()  # no file can take its place
+    with pytest.raises(OSError, match="directory") as caught:
+        Overlays(tmp_path, CLASSES, 0.5).save(score(5, -5))
+    assert "partial" not in str(caught.value.filename)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg.overlay.jpg"]
+
+
 @pytest.mark.parametrize(
     ("id_", "name"),
     [

@@ -129,6 +129,16 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> No
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.parametrize("line", ['{"id": "a.jpg", "verd', "{}", "[]", '"x"', "null"])
+def test_a_line_that_is_no_row_leaves_the_old_table(tmp_path: Path, line: str) -> None:
+    out = write(tmp_path / "a.csv", SCORED)
+    before = out.read_bytes()
+    with pytest.raises(ScoringError, match="give --restart"):
+        write_table(out, [BROKEN.to_line(), line], NAMES, {})
+    assert out.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
 def test_the_tally_counts_every_row(tmp_path: Path) -> None:
     lines = [SCORED.to_line(), *[BROKEN.to_line()] * 8]
     tally = write_table(tmp_path / "a.csv", lines, NAMES, {})
