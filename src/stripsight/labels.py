@@ -46,6 +46,9 @@ class ClassList:
         for name in self.names:
             if fault := find_fault_of_class_name(name):
                 raise DataError(fault)
+        for c in self.classes:
+            if not is_line(c.title):
+                raise DataError(f"the title {c.title!a} of class {c.name!r} is no line of text")
         for what in ("id", "name"):
             values = [getattr(c, what) for c in self.classes]
             twice = sorted({str(v) for v in values if values.count(v) > 1})
@@ -125,9 +128,14 @@ def find_fault_of_class_name(name: str) -> str | None:
         return (
             f"the class name {name[:20]!a}... has {len(name):,} characters: at most {_LONGEST_NAME}"
         )
-    if any(unicodedata.category(c) in _UNWRITABLE for c in name):
+    if not is_line(name):
         return f"the class name {name!a} holds control characters"
     return None
+
+
+def is_line(text: str) -> bool:
+    """Whether it is one line that any table, file and terminal takes."""
+    return all(unicodedata.category(c) not in _UNWRITABLE for c in text)
 
 
 SEVERSTAL = ClassList(

@@ -19,7 +19,7 @@ from stripsight.decision.document import read_record
 from stripsight.documents import describe_other_schema, parse_json
 from stripsight.errors import BundleError, StripSightError
 from stripsight.imaging import DEFAULT_LIMITS
-from stripsight.labels import ClassList
+from stripsight.labels import ClassList, is_line
 
 _KEYS = (
     *("bundle_id", "chosen", "classes", "created", "decisions", "files", "golden", "input"),
@@ -134,8 +134,7 @@ def _read_seal(entry: Any) -> FileSeal:
 
 
 def _is_text(value: Any) -> bool:
-    """One line that any terminal takes."""
-    return isinstance(value, str) and value.isprintable()
+    return isinstance(value, str) and is_line(value)
 
 
 def _is_list_of(value: Any, kind: type) -> bool:

@@ -39,6 +39,7 @@ from stripsight.export.quantise import (
     quantise,
 )
 from stripsight.export.record import describe_origin
+from stripsight.labels import is_line
 from stripsight.scoring.engine import EngineSettings, load_engine
 from stripsight.scoring.onnx_backend import ONNX_FILE
 
@@ -88,22 +89,25 @@ def export_runs(
     """Write the bundle of one judged run, or of several as an ensemble, to `folder`.
 
     Raises:
-        UsageError: settings, or runs, that cannot be.
+        UsageError: settings, runs or a name that cannot be.
         StripSightError: see `open_members`, `check_destination`, `write_onnx`.
         EvaluationError: a class is never found, or the fp32 graph does not compute what the network
             does.
-        BundleError: no variant passes the gate.
+        BundleError: no variant passes the gate, or what was made does not open again.
         OSError: the disk is full or read-only; what stood at `folder` is intact.
     """
+    name = settings.name or folder.resolve().name
+    if not is_line(name):
+        raise UsageError(f"{name!a} is no name of a bundle, which is one line of text: give --name")
     check_destination(folder, force=settings.force)
     members = open_members(runs)
     if not settings.allow_collapse:
         refuse_collapse(runs, members.collapse)
     with fill_folder(folder) as place:
-        _Export(members, place, settings, report_progress).write(
-            settings.name or folder.resolve().name
-        )
-    return open_bundle(folder)
+        _Export(members, place, settings, report_progress).write(name)
+        # By its own reader, while what stood there still does.
+        manifest = open_bundle(place).manifest
+    return Bundle(folder, manifest)
 
 
 class _Export:

@@ -12,7 +12,7 @@ import pytest
 from stripsight.bundle.folder import open_manifest
 from stripsight.bundle.manifest import FILE_NAME, Manifest
 from stripsight.bundle.reading import read_manifest
-from stripsight.errors import BundleError
+from stripsight.errors import BundleError, DataError
 from stripsight.labels import ClassList
 
 
@@ -43,6 +43,14 @@ def edit(manifest: Manifest, **changes: Any) -> bytes:
 
 def test_what_was_written_comes_back(manifest: Manifest) -> None:
     assert read_manifest(manifest.to_bytes()) == manifest
+
+
+def test_what_a_class_list_takes_is_read_again(manifest: Manifest) -> None:
+    classes = tuple(replace(c, title="no\u00a0break\u3000wide") for c in manifest.classes)
+    named = replace(manifest, classes=ClassList(classes))
+    assert read_manifest(named.to_bytes()) == named
+    with pytest.raises(DataError, match="no line of text"):
+        ClassList((replace(classes[0], title="a\nb"),))
 
 
 def test_the_id_is_a_hash_of_all_the_rest(manifest: Manifest) -> None:
