@@ -124,6 +124,16 @@ class TestVerify:
         assert "int8 by openvino gives 0." in capsys.readouterr().err
         assert run_command(["bundle", "verify", str(bundle), "--variant", "fp32"]) == 0
 
+    def test_a_gate_that_the_stored_logits_refute_is_exit_1(
+        self, bundle: Path, capsys: Captured
+    ) -> None:
+        manifest = open_bundle(bundle).manifest
+        policy = replace(manifest.decisions.policy, classes=(ClassPolicy.at(0.785),) * 3)
+        # The gates are still those of the thresholds before.
+        write_manifest(manifest.with_decisions(replace(manifest.decisions, policy=policy)), bundle)
+        assert run_command(["bundle", "verify", str(bundle)]) == 1
+        assert "int8 is called passed and does not pass its gate (recall" in capsys.readouterr().err
+
     def test_what_the_machine_cannot_run_is_said(
         self, bundle: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,7 +1,7 @@
 """Whether a bundle is whole and computes, on this machine, what it computed where it was made.
 
-Hashes, the contract of each graph, and the golden images by every variant and engine that the
-machine has.
+Hashes, the gate of each variant by its stored logits, the contract of each graph, and the golden
+images by every variant and engine that the machine has.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stripsight.bundle.folder import Bundle, open_bundle
-from stripsight.errors import EngineError
+from stripsight.bundle.gate import judge_variant
+from stripsight.bundle.validation import read_validation
+from stripsight.errors import BundleError, EngineError
 from stripsight.scoring.engine import EngineInfo, EngineSettings, load_engine
 from stripsight.scoring.golden import GoldenCheck, check_golden
 from stripsight.scoring.onnx_backend import ONNX_FILE
@@ -75,7 +77,8 @@ def verify_bundle(
         report: takes a line for a person as soon as a step is done.
 
     Raises:
-        BundleError: it is not whole, a graph breaks its contract, or a golden image fails.
+        BundleError: it is not whole, a variant is called passed and does not pass its gate, a graph
+            breaks its contract, or a golden image fails.
         EngineError: a variant that was named, or the chosen one, cannot run here.
     """
     bundle = open_bundle(folder)
@@ -85,12 +88,27 @@ def verify_bundle(
     report(f"{len(manifest.files)} files are those that the manifest names")
     check_self_contained(ONNX_FILE, bundle.read(ONNX_FILE))
     report(f"{ONNX_FILE} holds all its weights itself")
+    _check_gates(bundle)
+    report("every variant that is called passed passes its gate on the stored validation")
     runs = []
     for settings, needed in _list_runs(bundle, variants):
         run = _run(bundle, settings, needed)
         report(run.describe())
         runs.append(run)
     return Verification(bundle, tuple(runs))
+
+
+def _check_gates(bundle: Bundle) -> None:
+    """Ask each gate again: the stored logits know better than what the manifest says of them."""
+    decisions, validation = bundle.manifest.decisions, read_validation(bundle)
+    for variant in bundle.manifest.variants:
+        gate = judge_variant(decisions, validation, variant.name, variant.precision)
+        if variant.passed and not gate["passed"]:
+            raise BundleError(
+                f"{bundle.folder}: {variant.name} is called passed and does not pass its gate"
+                f" ({'; '.join(gate['reasons'])}): ask it again by `stripsight bundle set-policy`,"
+                " or export the bundle again"
+            )
 
 
 def _list_runs(bundle: Bundle, variants: tuple[str, ...]) -> Iterator[tuple[EngineSettings, bool]]:
