@@ -1,5 +1,6 @@
 """From the bytes of a `manifest.json` to a `Manifest`, or one line that says what is wrong."""
 
+import math
 from typing import Any, get_args
 
 from stripsight.bundle.manifest import (
@@ -15,7 +16,7 @@ from stripsight.bundle.manifest import (
     check,
     hash_content,
 )
-from stripsight.decision.document import read_record
+from stripsight.decision.document import Decisions, read_record
 from stripsight.documents import describe_other_schema, parse_json
 from stripsight.errors import BundleError, StripSightError
 from stripsight.imaging import DEFAULT_LIMITS
@@ -67,14 +68,18 @@ def _read_document(document: Any) -> Manifest:
         check(_is_list_of(content[key], dict), f"{key} is no list of objects")
     for entry in content["classes"]:
         check(_is_text(entry.get("title")), "the title of a class is no line of text")
+    decisions = read_record(content["decisions"])
+    _check_words(decisions)
     manifest = Manifest(
         name=content["name"],
         created=content["created"],
         stripsight=content["stripsight"],
         classes=ClassList.from_json(content["classes"]),
         input=_read_input(content["input"]),
-        decisions=read_record(content["decisions"]),
-        variants=tuple(map(_read_variant, content["variants"])),
+        decisions=decisions,
+        variants=tuple(
+            _read_variant(entry, decisions.class_names) for entry in content["variants"]
+        ),
         chosen=content["chosen"],
         why_chosen=content["why_chosen"],
         golden=tuple(map(_read_golden, content["golden"])),
@@ -101,7 +106,19 @@ def _read_input(entry: dict[str, Any]) -> InputContract:
     return InputContract(entry["height"], entry["width"], tuple((h, w) for h, w in sizes))
 
 
-def _read_variant(entry: dict[str, Any]) -> Variant:
+def _check_words(decisions: Decisions) -> None:
+    """What is printed of a decision rule beside its numbers, or added to: see `set_thresholds`."""
+    set_by_hand = decisions.policy.settings.get("set", [])
+    check(_is_text(decisions.policy.name), "the policy's name is no line of text")
+    check(
+        isinstance(set_by_hand, list) and all(map(_is_text, set_by_hand)),
+        "the policy's set is no list of classes",
+    )
+    for promise in decisions.promises:
+        check(_is_text(promise.get("words", "")), "the words of a promise are no line of text")
+
+
+def _read_variant(entry: dict[str, Any], class_names: tuple[str, ...]) -> Variant:
     check(sorted(entry) == sorted(Variant.__slots__), "a variant has other keys")
     for key in ("name", "file"):
         check(_is_text(entry[key]) and entry[key] != "", f"a variant's {key} is no line of text")
@@ -111,9 +128,37 @@ def _read_variant(entry: dict[str, Any]) -> Variant:
     check(type(tolerance) is float and 0 < tolerance <= 0.1, "a golden tolerance not in 0 to 0.1")
     for key in ("gate", "speed"):
         check(isinstance(entry[key], dict), f"a variant's {key} is no object")
+    _check_gate(entry["gate"], class_names)
+    check(_is_number(entry["speed"].get("latency_ms")), "a variant's latency_ms is no number")
+    _check_figures(entry["speed"], ("images_per_second",), "speed")
     suffix = {"openvino": ".xml", "onnxruntime": ".onnx"}[entry["engine"]]
     check(entry["file"].endswith(suffix), f"a variant's file for {entry['engine']} is no {suffix}")
     return Variant(**entry)
+
+
+def _check_gate(gate: dict[str, Any], class_names: tuple[str, ...]) -> None:
+    """That every figure which somebody reads from it later is one."""
+    reasons, rows = gate.get("reasons", []), gate.get("classes", [])
+    check(
+        isinstance(reasons, list) and all(map(_is_text, reasons)), "a gate's reasons are no texts"
+    )
+    check(_is_list_of(rows, dict), "a gate's classes are no list of objects")
+    _check_figures(gate, ("largest_probability_distance",), "gate")
+    for row in rows:
+        check(row.get("name") in class_names, "a gate judges a class that the bundle has not")
+        positives = row.get("positives")
+        check(type(positives) is int and positives >= 0, "a gate's positives are no count")
+        _check_figures(row, ("recall", "f1", "recall_share", "f1_share"), "gate")
+
+
+def _check_figures(entry: dict[str, Any], names: tuple[str, ...], where: str) -> None:
+    for name in names:
+        value = entry.get(name)
+        check(value is None or _is_number(value), f"{name} of a variant's {where} is no number")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0
 
 
 def _read_golden(entry: dict[str, Any]) -> GoldenImage:

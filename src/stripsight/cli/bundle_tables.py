@@ -41,7 +41,7 @@ def print_bundle(bundle: "Bundle") -> None:
     )
     fitted = decisions.fitted_on
     typer.echo(
-        f"decisions  {_describe_policy(decisions.policy)}; fitted on {fitted.part},"
+        f"decisions  {_print_safely(_describe_policy(decisions.policy))}; fitted on {fitted.part},"
         f" {fitted.images:,} images"
     )
     for line in _list_prices(decisions.policy):
