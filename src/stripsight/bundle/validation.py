@@ -28,6 +28,8 @@ FILE = "validation.npz"
 Logits = npt.NDArray[np.float32]
 
 _PREFIX = "logits_"
+_LARGEST = 2**30
+"""Bytes of all arrays together: 10 million images of 5 classes in 3 variants."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,9 @@ def read_validation(bundle: Bundle) -> Validation:
     """
     data = bundle.read(FILE)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{bundle.folder / FILE} is damaged: {error}") from error
+        content = _read_arrays(data)
+    except Exception as error:  # numpy and zipfile raise a dozen kinds over strange bytes
+        raise BundleError(f"{bundle.folder / FILE} is damaged: export the bundle again") from error
     names = {_PREFIX + variant.name for variant in bundle.manifest.variants}
     shapes = {array.shape for array in content.values()}
     kinds = dict.fromkeys(names | {"reference"}, np.float32) | {"labels": np.uint8}
@@ -82,6 +83,7 @@ def read_validation(bundle: Bundle) -> Validation:
         or shape[0] == 0
         or shape[1] != len(bundle.manifest.classes)
         or content["labels"].max() > 1
+        or not np.isfinite(content["reference"]).all()
     ):
         raise BundleError(
             f"{bundle.folder / FILE} does not hold labels and logits of the bundle's classes and"
@@ -92,6 +94,14 @@ def read_validation(bundle: Bundle) -> Validation:
         content["reference"],
         {name.removeprefix(_PREFIX): content[name] for name in sorted(names)},
     )
+
+
+def _read_arrays(data: bytes) -> dict[str, Any]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+            raise ValueError("more than any validation holds")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def count_validation(bundle: Bundle) -> Outcomes:

@@ -1,5 +1,6 @@
 """`validation.npz`, and the gate asked again under other thresholds, on a bundle without torch."""
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stripsight.bundle import validation
 from stripsight.bundle.folder import Bundle, open_bundle, seal_file
 from stripsight.bundle.gate import regate
 from stripsight.bundle.validation import (
@@ -100,6 +102,7 @@ def test_damaged_or_foreign_arrays_are_refused(bundle: Bundle) -> None:
         replace(good, logits={"fp32": good.reference}),
         replace(good, labels=good.labels * 2),
         replace(good, reference=good.reference.astype(np.float64)),
+        replace(good, reference=good.reference * np.float32("nan")),
     ):
         write_validation(wrong, bundle.folder)
         with pytest.raises(BundleError, match="does not hold labels and logits"):
@@ -108,6 +111,39 @@ def test_damaged_or_foreign_arrays_are_refused(bundle: Bundle) -> None:
     with pytest.raises(BundleError, match="is damaged"):
         read_validation(seal(bundle))
     with pytest.raises(BundleError, match="is not the file"):
+        read_validation(bundle)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (10000000000000, 3), }",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (",
+        b"\0",
+    ],
+    ids=["10^13 rows", "cut", "none"],
+)
+def test_a_header_that_lies_is_one_line(bundle: Bundle, header: bytes) -> None:
+    head = header.ljust(117) + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(99)
+    with zipfile.ZipFile(bundle.folder / FILE, "w") as archive:
+        archive.writestr("labels.npy", array)
+    with pytest.raises(BundleError, match=r"is damaged: export the bundle again$"):
+        read_validation(seal(bundle))
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", b"\x93NUMPY\x01\x00", b"PK\x03\x04"])
+def test_junk_is_one_line_without_numpys_advice(bundle: Bundle, junk: bytes) -> None:
+    (bundle.folder / FILE).write_bytes(junk)
+    with pytest.raises(BundleError, match=r"is damaged: export the bundle again$"):
+        read_validation(seal(bundle))
+
+
+def test_more_than_any_validation_is_not_unpacked(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "_LARGEST", 100)
+    with pytest.raises(BundleError, match="is damaged"):
         read_validation(bundle)
 
 
