@@ -1,11 +1,14 @@
 """`stripsight score --watch`: a real process beside a real camera, ended and killed."""
 
+import errno
 import io
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +18,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stripsight.scoring import intake
+from stripsight.scoring.engine import EngineSettings
+from stripsight.scoring.opening import ScoreOptions
+from stripsight.scoring.watch import watch_folder
 from stripsight.scoring.watch_state import open_watch_state
 
 MakeBundle = Callable[..., Path]
@@ -158,6 +165,48 @@ def test_another_process_on_the_same_table_is_refused(
         _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "another process is writing to" in error
+
+
+def test_what_cannot_be_read_just_now_is_put_off_and_holds_nothing_up(
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    camera, out = tmp_path / "camera", tmp_path / "out.jsonl"
+    camera.mkdir()
+    for name in ("a.png", "b.png"):
+        put(camera, name)
+    os.utime(camera / "b.png", (2**33 * 2, 2**33 * 2))  # the year 2514
+    (camera / "loop.jpg").symlink_to("loop.jpg")
+    (camera / "later.jpg").symlink_to("not yet.jpg")
+    read, tries = intake._read_file, []
+
+    def read_badly(path: str) -> bytes:
+        if path.endswith("a.png"):
+            tries.append(path)
+            if len(tries) < 3:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+        return read(path)
+
+    monkeypatch.setattr("stripsight.scoring.intake._read_file", read_badly)
+    monkeypatch.setattr("stripsight.scoring.watch._SECONDS_PUT_OFF", 0.1)
+    caplog.set_level("WARNING", "stripsight")
+    stop = threading.Event()
+
+    def end(count: int) -> None:
+        if count == 3:
+            stop.set()
+
+    options = ScoreOptions(EngineSettings(threads=1))
+    watch_folder(bundle, camera, out, options, settle=0, stop=stop, report_count=end)
+    assert sorted(read_ids(out)) == ["a.png", "b.png", "loop.jpg"]
+    reasons = {row["id"]: row["reason"] for row in map(json.loads, out.read_text().splitlines())}
+    assert reasons["a.png"] is None
+    assert "symbolic links" in reasons["loop.jpg"]
+    assert [message for message in caplog.messages if "a.png" in message] == [
+        f"{camera}/a.png: unreadable: cannot be read (Stale file handle); trying again"
+    ]
 
 
 def test_an_image_that_cannot_be_read_is_a_row_and_the_watch_goes_on(

@@ -9,15 +9,18 @@
 
 Where more than one INPUT is given, a folder's ids begin with the folder as given, so that two
 folders with the same names in them stay apart. Names that begin with a dot are no images: cameras
-and copying programs call their unfinished files so. Links to folders are followed.
+and copying programs call their unfinished files so. Links to folders are followed, not in circles.
+A folder that cannot be read is an error, for nobody knows how many images it holds.
 
 Nothing is kept here: a folder of millions is read as it is walked, and whoever takes the images
 sorts them by (`source`, `key`).
 """
 
+import errno
 import glob
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from stripsight.errors import ScoringError, UsageError
 from stripsight.imaging import IMAGE_SUFFIXES
 
 _PATTERN = frozenset("*?[")
+_ANY_DEPTH = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
 _LONGEST_LINE = 4096
 
 
@@ -118,35 +122,76 @@ def _list_one(word: str, *, alone: bool) -> Iterator[tuple[bytes, Item]]:
         else:
             yield b"", Item(show_name(word), word)
     elif _PATTERN.intersection(word):
-        for path in glob.iglob(word, recursive=True):  # noqa: PTH207 - Path.glob: relative only
-            if is_image_name(path) and not Path(path).is_dir():
+        for path in _match(word):
+            # Path.is_dir raises where a link leads to where nobody may look.
+            if is_image_name(path) and not os.path.isdir(path):  # noqa: PTH112
                 yield os.fsencode(path), Item(show_name(path), path)
     else:
         raise UsageError(f"{word}: no such file, folder or zip")
 
 
-def walk_images(root: str) -> Iterator[str]:
+def walk_images(root: str, report: Callable[[OSError], None] | None = None) -> Iterator[str]:
     """Paths below a folder of all that looks like an image, in no order.
 
+    Args:
+        root: the folder.
+        report: gets the error of a folder below it that cannot be read; the rest is walked.
+
     Raises:
-        OSError: a folder that cannot be read, or is gone meanwhile.
+        OSError: the folder itself, or without `report` one below it, cannot be read, or is gone
+            meanwhile.
     """
+    for name, is_folder in _walk(root, report):
+        if not is_folder and is_image_name(name):
+            yield name
+
+
+def _walk(root: str, report: Callable[[OSError], None] | None = None) -> Iterator[tuple[str, bool]]:
+    """Every path below a folder and whether it is a folder, which ends with `/`; "" comes first."""
     root = root.rstrip("/") + "/"
     waiting, seen = [""], set()
     while waiting:
         below = waiting.pop()
-        state = Path(root + below).stat()
-        if (state.st_dev, state.st_ino) in seen:  # a link back up
+        try:
+            state = Path(root + below).stat()
+            if (state.st_dev, state.st_ino) in seen:  # a link back up
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            with os.scandir(root + below) as entries:
+                yield below, True
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if _is_folder(entry):
+                        waiting.append(f"{below}{entry.name}/")
+                    else:
+                        yield below + entry.name, False
+        except OSError as error:
+            if report is None or not below:
+                raise
+            report(error)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        # A link to itself is none; of one to where nobody may look, the name says what it is.
+        return error.errno != errno.ELOOP and not is_image_name(entry.name)
+
+
+def _match(pattern: str) -> Iterator[str]:
+    """As `glob.iglob(pattern, recursive=True)`, but not in circles."""
+    if (found := _ANY_DEPTH.search(pattern)) is None:
+        yield from glob.iglob(pattern)  # noqa: PTH207 - Path.glob: relative only
+        return
+    above, rest = pattern[: found.start()], pattern[found.end() :] or "*"
+    for root in _match(above) if above else [""]:
+        if root and not Path(root).is_dir():
             continue
-        seen.add((state.st_dev, state.st_ino))
-        with os.scandir(root + below) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    waiting.append(f"{below}{entry.name}/")
-                elif is_image_name(entry.name):
-                    yield below + entry.name
+        for below, is_folder in _walk(root or "."):
+            if is_folder:
+                yield from _match(glob.escape(root + below) + rest)
 
 
 def _list_folder(root: str, prefix: str) -> Iterator[tuple[bytes, Item]]:

@@ -22,6 +22,8 @@ from stripsight.imaging import (
 from stripsight.scoring.inputs import Item
 
 _LIMIT = DEFAULT_LIMITS.max_bytes
+# What is no file will be none later; anything else that the system says may pass.
+_LASTING = (errno.EINVAL, errno.EISDIR, errno.ENXIO, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,15 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An image that cannot be scored, and why: a whole sentence, as the row says it."""
+    """An image that cannot be scored.
+
+    Attributes:
+        reason: a whole sentence, as the row says it.
+        away: the system did not give the file, and may another time; its content is not known.
+    """
 
     reason: str
+    away: bool = False
 
 
 class _WrongSizeError(ImageError):
@@ -80,7 +88,8 @@ class Intake:
         except (ImageError, ArchiveError) as error:
             return Refused(f"unreadable: {error}")
         except OSError as error:
-            return Refused(f"unreadable: cannot be read ({error.strerror or error})")
+            away = error.errno not in _LASTING
+            return Refused(f"unreadable: cannot be read ({error.strerror or error})", away)
 
     def _read(self, item: Item) -> bytes:
         if item.member is None:
@@ -121,8 +130,10 @@ def _read_file(path: str) -> bytes:
         state = os.fstat(file.fileno())
         if not stat.S_ISREG(state.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", path)
+        if state.st_size > _LIMIT:
+            raise ImageError(f"more than {_LIMIT:,} bytes, the limit")
         # Not read(limit): that would reserve the limit, however small the file.
-        data = file.read(min(state.st_size, _LIMIT) + 1)
+        data = file.read(state.st_size + 1)
     if len(data) > _LIMIT:
         raise ImageError(f"more than {_LIMIT:,} bytes, the limit")
     return data

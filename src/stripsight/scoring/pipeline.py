@@ -20,12 +20,17 @@ from stripsight.scoring.threads import count_cores
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A row with what it was made from; None where the image could not be read."""
+    """A row with what it was made from; None where the image could not be read.
+
+    Attributes:
+        away: see `Refused`.
+    """
 
     item: Item
     row: Row
     taken: Taken | None = None
     output: Output | None = None
+    away: bool = False
 
 
 def score_images(
@@ -66,7 +71,7 @@ def _finish(
     engine: Engine, judge: Judge, item: Item, image: Taken | Refused, request: object
 ) -> Scored:
     if isinstance(image, Refused):
-        return Scored(item, judge.refuse(item.id, image))
+        return Scored(item, judge.refuse(item.id, image), away=image.away)
     output = engine.finish(request)
     return Scored(item, judge.judge(item.id, image, output), image, output)
 

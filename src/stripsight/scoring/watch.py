@@ -4,12 +4,17 @@ An image is whole when its size and time of change have stood still for a while.
 under another name and rename need no such wait: names that begin with a dot, or do not end like an
 image's, are not looked at. Folders are read again and again, for not every network share tells of
 new files.
+
+What cannot be read just now is not passed over: it is named once and tried again, be it the folder,
+one below it or a file.
 """
 
+import errno
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -31,6 +36,7 @@ _AT_A_TIME = 32
 _SECONDS_BETWEEN_LOOKS = 0.25
 _SHARE_OF_LOOKING = 0.2  # of one core, however many files lie there
 _SECONDS_BETWEEN_CLEANINGS = 600.0
+_SECONDS_PUT_OFF = 5.0
 
 
 @dataclass
@@ -52,6 +58,24 @@ class Settling:
             since[file.name] = (file, first if known == file else now)
         self._since = since
         return [file for file, first in since.values() if now - first >= self.seconds]
+
+
+@dataclass
+class PutOff:
+    """Files that the system did not give: not scored, but tried again after a while."""
+
+    _until: dict[FileState, float] = field(default_factory=dict)
+
+    def choose(self, files: list[FileState], now: float) -> list[FileState]:
+        """Those of the files now there that may be tried; the others that were put off are gone."""
+        self._until = {file: self._until[file] for file in files if file in self._until}
+        return [file for file in files if self._until.get(file, now) <= now]
+
+    def add(self, files: list[FileState], now: float) -> list[FileState]:
+        """Put files off; returns those that were not before."""
+        new = [file for file in files if file not in self._until]
+        self._until.update(dict.fromkeys(files, now + _SECONDS_PUT_OFF))
+        return new
 
 
 def watch_folder(
@@ -94,17 +118,25 @@ def watch_folder(
         overlays = drawing.open(scorer) if drawing else None
         tally = Tally(scorer.judge.names)
         begun = time.monotonic()
+        put_off = PutOff()
         with Intake(scorer.bundle.manifest.input) as intake:
-            for files in _find_new(root, state, settle, stop):
+            for files in _find_new(root, state, settle, put_off, stop):
                 items = [Item(show_name(file.name), str(root / file.name)) for file in files]
-                rows = []
+                rows, away = [], {}
                 with closing(score_images(scorer.engine, scorer.judge, intake, items)) as scored:
-                    for one in scored:
+                    for file, one in zip(files, scored, strict=True):
+                        if one.away:
+                            away[file] = f"{one.item.path}: {one.row.reason}"
+                            continue
                         if overlays is not None:
                             overlays.save(one)
-                        rows.append(one.row)
-                state.append([(f, r.to_line()) for f, r in zip(files, rows, strict=True)])
-                for row in rows:
+                        rows.append((file, one.row))
+                new = put_off.add(list(away), time.monotonic())
+                _warn([away[file] for file in new if os.path.lexists(root / file.name)])
+                if not rows:
+                    continue
+                state.append([(file, row.to_line()) for file, row in rows])
+                for _, row in rows:
                     tally.add(row.to_json())
                 if report_count is not None:
                     report_count(tally.images)
@@ -122,31 +154,34 @@ def watch_folder(
 
 
 def _find_new(
-    root: Path, state: WatchState, settle: float, stop: Event
+    root: Path, state: WatchState, settle: float, put_off: PutOff, stop: Event
 ) -> Iterator[list[FileState]]:
     """Files without rows that are whole, the oldest first, a few at a time, until `stop`."""
     settling = Settling(settle)
     cleaned = time.monotonic()
-    trouble = ""
+    known: set[str] = set()
     while not stop.is_set():
         begun = time.monotonic()
-        files = []
+        files: list[FileState] = []
+        troubles: list[str] = []
+        away = False
         try:
-            files = [file for file in _look(root) if not state.has_scored(file)]
-            trouble = ""
+            files = [file for file in _look(root, troubles) if not state.has_scored(file)]
         except _AwayError as error:
             # A share comes back; what it held is not forgotten meanwhile.
-            if str(error) != trouble:
-                trouble = str(error)
-                _logger.warning("%s; trying again", trouble)
+            troubles.append(str(error))
+            away = True
+        _warn([trouble for trouble in troubles if trouble not in known])
+        known = set(troubles)
         took = time.monotonic() - begun
-        whole = sorted(settling.choose(files, begun), key=lambda f: (f.modified_ns, f.name))
+        ready = put_off.choose(settling.choose(files, begun), begun)
+        whole = sorted(ready, key=lambda f: (f.modified_ns, f.name))
         for first in range(0, len(whole), _AT_A_TIME):
             if stop.is_set():
                 return
             yield whole[first : first + _AT_A_TIME]
         if not whole:
-            if begun - cleaned >= _SECONDS_BETWEEN_CLEANINGS:
+            if begun - cleaned >= _SECONDS_BETWEEN_CLEANINGS and not away:
                 state.forget_gone(root)
                 cleaned = begun
             stop.wait(max(_SECONDS_BETWEEN_LOOKS, took / _SHARE_OF_LOOKING))
@@ -156,11 +191,35 @@ class _AwayError(Exception):
     """The folder cannot be read just now."""
 
 
-def _look(root: Path) -> Iterator[FileState]:
+def _look(root: Path, troubles: list[str]) -> Iterator[FileState]:
+    """What lies there; `troubles` gets what cannot be read below the folder."""
+
+    def report(error: OSError) -> None:
+        if error.errno != errno.ENOENT:  # gone meanwhile
+            troubles.append(f"{error.filename} cannot be read: {error.strerror}")
+
     try:
-        for name in walk_images(str(root)):
-            with suppress(FileNotFoundError):
-                found = (root / name).stat()
-                yield FileState(name, found.st_size, found.st_mtime_ns)
+        for name in walk_images(str(root), report):
+            try:
+                found = _examine(root / name)
+            except OSError as error:
+                report(error)
+                continue
+            yield FileState(name, found.st_size, found.st_mtime_ns)
     except OSError as error:
         raise _AwayError(f"{error.filename or root} cannot be read: {error.strerror}") from error
+
+
+def _examine(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return path.lstat()  # a link to itself will be nothing else later, and gets its row
+
+
+def _warn(troubles: list[str]) -> None:
+    if troubles:
+        more = f" (and {len(troubles) - 1:,} more)" if len(troubles) > 1 else ""
+        _logger.warning("%s%s; trying again", troubles[0], more)

@@ -60,7 +60,7 @@ class WatchState:
         with self._explain():
             found = self._database.execute(
                 "SELECT 1 FROM seen WHERE name = ? AND size = ? AND modified = ?",
-                (os.fsencode(file.name), file.size, file.modified_ns),
+                (os.fsencode(file.name), file.size, _wrap(file.modified_ns)),
             ).fetchone()
         return found is not None
 
@@ -76,7 +76,7 @@ class WatchState:
         with self._explain(), self._transaction():
             self._database.executemany(
                 "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)",
-                [(os.fsencode(f.name), f.size, f.modified_ns, now) for f, _ in rows],
+                [(os.fsencode(f.name), f.size, _wrap(f.modified_ns), now) for f, _ in rows],
             )
             self._database.execute("INSERT INTO noted VALUES (?, ?)", (offset, data))
         self._complete()
@@ -94,7 +94,7 @@ class WatchState:
             if not page:
                 return
             name = page[-1][0]
-            gone = [(n,) for (n,) in page if not (root / os.fsdecode(n)).exists()]
+            gone = [(n,) for (n,) in page if _is_gone(root / os.fsdecode(n))]
             with self._explain(), self._transaction():
                 self._database.executemany("DELETE FROM seen WHERE name = ?", gone)
 
@@ -145,6 +145,21 @@ class WatchState:
                 f"{self._path} is damaged ({error}): remove {self._path.parent}, put {self._out}"
                 " aside and begin anew"
             ) from error
+
+
+def _wrap(nanoseconds: int) -> int:
+    """As SQLite takes it: its integers end in the year 2262, a camera's clock may stand later."""
+    return (nanoseconds + 2**63) % 2**64 - 2**63
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # it may be there
+        return False
+    return False
 
 
 @contextmanager

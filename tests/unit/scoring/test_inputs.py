@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stripsight.errors import ArchiveError, ScoringError, UsageError
-from stripsight.scoring.inputs import Item, check_inputs, list_inputs, show_name
+from stripsight.scoring.inputs import Item, check_inputs, list_inputs, show_name, walk_images
 
 
 def list_in_order(*inputs: str, lists: tuple[Path, ...] = ()) -> list[Item]:
@@ -98,6 +98,40 @@ def test_links_are_followed_but_not_in_circles(folder: Path) -> None:
     (folder.parent / "away" / "x.jpg").write_bytes(b"")
     (folder / "more").symlink_to(folder.parent / "away")
     assert list_ids("coil")[-1] == "more/x.jpg"
+
+
+def test_patterns_do_not_go_in_circles(folder: Path) -> None:
+    expected = ["coil/b.jpg", "coil/deep/c.jpeg", "coil/deep/er/a.jpg"]
+    for link in ("up", "again"):
+        (folder / "deep" / link).symlink_to(folder)
+    assert list_ids("coil/**/*.jp*g") == expected
+    assert set(list_ids("c*/**/e*/**/**/*.jpg")) == {"coil/deep/er/a.jpg"}
+    assert list_ids("**/?.jp*g") == expected
+    assert list_ids("coil/deep/er/**") == expected[2:]
+    assert list_ids(f"{folder.parent}/**/b.jpg") == [f"{folder}/b.jpg"]
+
+
+@pytest.mark.parametrize("word", ["coil", "coil/*.jpg", "coil/**/*.jpg"])
+def test_a_link_to_itself_is_an_image_or_nothing(folder: Path, word: str) -> None:
+    for name in ("loop.jpg", "loop"):
+        (folder / name).symlink_to(name)
+    assert "loop.jpg" in {Path(id_).name for id_ in list_ids(word)}
+    assert "loop" not in {Path(id_).name for id_ in list_ids(word)}
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_or_is_reported(folder: Path) -> None:
+    deep = folder
+    while len(str(deep)) < 3900:  # an error for everyone, root too
+        deep = deep / ("d" * 100)
+    deep.mkdir(parents=True)
+    descriptor = os.open(deep, os.O_RDONLY)
+    os.mkdir("x" * 200, dir_fd=descriptor)
+    os.close(descriptor)
+    with pytest.raises(OSError, match="File name too long"):
+        list_ids(str(folder))
+    errors: list[OSError] = []
+    assert sorted(walk_images(str(folder), errors.append))[:2] == ["a.PNG", "b.jpg"]
+    assert len(errors) == 1
 
 
 def test_names_that_are_no_text_have_ids_that_are(folder: Path) -> None:

@@ -66,22 +66,25 @@ def test_a_suspect_image_is_taken_and_flagged(value: int, suspect: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "reason"),
+    ("make", "reason", "away"),
     [
-        (lambda path: None, "cannot be read (No such file or directory)"),
-        (Path.mkdir, "cannot be read (Is a directory)"),
-        (os.mkfifo, "cannot be read (not a regular file)"),
-        (lambda path: path.write_bytes(b""), "the file is empty"),
-        (lambda path: path.write_bytes(b"text"), "not a readable JPEG or PNG"),
-        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        (lambda path: None, "cannot be read (No such file or directory)", True),
+        (Path.mkdir, "cannot be read (Is a directory)", False),
+        (os.mkfifo, "cannot be read (not a regular file)", False),
+        (lambda path: path.write_bytes(b""), "the file is empty", False),
+        (lambda path: path.write_bytes(b"text"), "not a readable JPEG or PNG", False),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links", False),
     ],
 )
-def test_what_is_wrong_with_a_file_is_a_reason(tmp_path: Path, make: object, reason: str) -> None:
+def test_what_is_wrong_with_a_file_is_a_reason(
+    tmp_path: Path, make: object, reason: str, away: bool
+) -> None:
     path = tmp_path / "a.jpg"
     make(path)  # type: ignore[operator]
     refused = take(Item("a", str(path)))
     assert isinstance(refused, Refused)
     assert reason in refused.reason
+    assert refused.away == away
     assert str(tmp_path) not in refused.reason
 
 
@@ -93,6 +96,23 @@ def test_a_file_over_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.M
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("a.png", encode(paint()))
     assert take(Item("a", str(tmp_path / "a.zip"), "a.png")) == refused
+
+
+def test_a_file_of_which_the_size_is_too_much_is_not_read_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sparse.jpg"
+    path.write_bytes(b"")
+    os.truncate(path, 300 * 2**30)
+    monkeypatch.setattr("os.fdopen", lambda fd, mode: Unread(fd))
+    assert take(Item("a", str(path))) == Refused(
+        "unreadable: more than 67,108,864 bytes, the limit"
+    )
+
+
+class Unread(io.FileIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise AssertionError("it is read")
 
 
 def test_members_of_a_zip_are_read_in_place(tmp_path: Path) -> None:
@@ -124,4 +144,4 @@ def test_a_zip_that_changed_since_is_a_reason(tmp_path: Path) -> None:
         assert isinstance(intake.take(Item("", str(path), "a.png")), Refused)
     path.unlink()
     gone = take(Item("", str(path), "a.png"))
-    assert gone == Refused("unreadable: cannot be read (No such file or directory)")
+    assert gone == Refused("unreadable: cannot be read (No such file or directory)", away=True)

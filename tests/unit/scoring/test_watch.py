@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stripsight.errors import ScoringError
 from stripsight.scoring import watch_state
-from stripsight.scoring.watch import Settling
+from stripsight.scoring.watch import PutOff, Settling
 from stripsight.scoring.watch_state import FileState, name_state, open_watch_state
 
 A, B = FileState("a.jpg", 10, 5), FileState("b.jpg", 20, 6)
@@ -37,6 +37,25 @@ def test_a_file_that_grows_or_comes_back_begins_anew() -> None:
 
 def test_without_waiting_a_file_is_whole_at_first_sight() -> None:
     assert Settling(0).choose([A, B], 0) == [A, B]
+
+
+def test_files_that_were_put_off_are_tried_again_and_named_once() -> None:
+    put_off = PutOff()
+    assert put_off.choose([A, B], 0) == [A, B]
+    assert put_off.add([A], 0) == [A]
+    assert put_off.choose([A, B], 1) == [B]
+    assert put_off.choose([A], 6) == [A]
+    assert put_off.add([A], 6) == []
+    assert put_off.choose([], 7) == []
+    assert put_off.choose([A], 8) == [A]
+
+
+def test_a_time_that_no_database_takes_is_remembered(tmp_path: Path) -> None:
+    late = [FileState("a.jpg", 1, 10**10 * 10**9 + n) for n in range(2)]
+    with open_watch_state(tmp_path / "out.jsonl") as state:
+        assert not state.has_scored(late[0])
+        state.append([(late[0], "1")])
+        assert [state.has_scored(file) for file in late] == [True, False]
 
 
 def test_rows_are_appended_and_their_files_remembered(tmp_path: Path) -> None:
