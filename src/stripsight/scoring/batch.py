@@ -61,7 +61,7 @@ def score_inputs(
     report = report_progress or (lambda done, total: None)
     collapse = list_collapse(open_manifest(bundle_folder))
     with (
-        open_journal(out, restart=restart) as journal,
+        _hold(out, restart=restart) as journal,
         _open_crew(bundle_folder, options, drawing, cluster) as crew,
     ):
         identity = {**crew.identity, "overlays": drawing.what if drawing else "none"}
@@ -96,6 +96,13 @@ def score_inputs(
         tuning,
         collapse,
     )
+
+
+@contextmanager
+def _hold(out: Path, *, restart: bool) -> Iterator[Journal]:
+    with open_journal(out, restart=restart) as journal:
+        check_output(out)  # again: a watch that began meanwhile has seen the journal, or is seen
+        yield journal
 
 
 @contextmanager

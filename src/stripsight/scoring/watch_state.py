@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stripsight.errors import ScoringError
+from stripsight.scoring.journal import name_partial
 from stripsight.scoring.lock import lock_file
 
 _LOCK_NAME = "lock"
@@ -49,6 +50,12 @@ class WatchState:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             if not self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                if out.exists():  # it began before this state did
+                    self._database.close()
+                    raise ScoringError(
+                        f"{self._path} is gone or empty, and {out} is there: nobody knows what has"
+                        f" its row; put {out} aside to score everything anew, or name another --out"
+                    )
                 self._database.execute("BEGIN")
                 for statement in _TABLES.strip().split(";\n"):
                     self._database.execute(statement)
@@ -167,7 +174,8 @@ def open_watch_state(out: Path) -> Iterator[WatchState]:
     """The state of the watch that writes to `out`, held for this process alone.
 
     Raises:
-        ScoringError: another process holds it, or a table lies there that no watch wrote.
+        ScoringError: another process holds it, a batch writes there or was broken off, or a table
+            lies there that no watch wrote.
         OSError: it cannot be made or written.
     """
     folder = name_state(out)
@@ -175,8 +183,14 @@ def open_watch_state(out: Path) -> Iterator[WatchState]:
         raise ScoringError(f"{out} is there, and no watch wrote it: name another --out")
     with lock_file(folder, _LOCK_NAME):
         try:
+            # Looked for when the lock is held, as a batch looks for the state: one of them sees.
+            if (partial := name_partial(out)).exists():
+                raise ScoringError(
+                    f"{partial} is of a scoring without --watch, at work or broken off: let it"
+                    " finish, or name another --out"
+                )
             state = WatchState(out, folder)
-        except OSError:
+        except (OSError, ScoringError):
             if not out.exists() and not (folder / _FILE_NAME).exists():
                 shutil.rmtree(folder)
             raise

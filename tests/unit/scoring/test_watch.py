@@ -1,6 +1,7 @@
 """A watch's files and state; the watch itself is tried in tests/integration/test_watch.py."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stripsight.errors import ScoringError
-from stripsight.scoring import watch_state
+from stripsight.scoring import batch, watch_state
+from stripsight.scoring.journal import name_partial, open_journal
+from stripsight.scoring.opening import ScoreOptions
 from stripsight.scoring.watch import PutOff, Settling
 from stripsight.scoring.watch_state import FileState, name_state, open_watch_state
 
@@ -122,6 +125,43 @@ def test_a_table_that_no_watch_wrote_is_left_alone(tmp_path: Path) -> None:
     ):
         pass
     assert not name_state(tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_state_that_is_gone_or_empty_beside_its_table_is_refused(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    with open_watch_state(out) as state:
+        state.append([(A, "1")])
+    spoil(name_state(out) / "state.sqlite")
+    for _ in range(2):
+        with pytest.raises(ScoringError, match="gone or empty"), open_watch_state(out):
+            pass
+    out.rename(tmp_path / "old.jsonl")
+    with open_watch_state(out) as state:
+        assert not state.has_scored(A)
+
+
+def test_a_watch_keeps_off_the_table_of_a_batch(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with open_journal(out, restart=False):
+        with pytest.raises(ScoringError, match="without --watch"), open_watch_state(out):
+            pass
+        assert not name_state(out).exists()
+    with open_watch_state(out):
+        pass
+
+
+def test_a_batch_keeps_off_a_watch_that_began_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+    monkeypatch.setattr(batch, "open_manifest", lambda folder: name_state(out).mkdir())
+    monkeypatch.setattr(batch, "list_collapse", lambda manifest: ())
+    with pytest.raises(ScoringError, match="table of a watch"):
+        batch.score_inputs(tmp_path, [str(tmp_path)], out, ScoreOptions())
+    assert not name_partial(out).exists()
 
 
 def test_one_watch_at_a_time(tmp_path: Path) -> None:
