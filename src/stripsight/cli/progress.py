@@ -4,7 +4,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import typer
 
@@ -81,7 +81,7 @@ def print_count(what: str, unit: str) -> Callable[[int], None]:
         nonlocal last
         if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            typer.echo(f"{what} {done:,} {unit}", err=True)
+            _say(f"{what} {done:,} {unit}")
 
     return report
 
@@ -114,7 +114,7 @@ class _Rate:
         now = time.monotonic()
         if pace and now - self._printed >= _SECONDS_BETWEEN_LINES:
             self._printed = now
-            typer.echo(f"{what}: {done:,}/{total:,}, {pace}", err=True)
+            _say(f"{what}: {done:,}/{total:,}, {pace}")
 
 
 class Stages(ExitStack):
@@ -140,6 +140,12 @@ def _print_now_and_then(what: str) -> Report:
         nonlocal last
         if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            typer.echo(f"{what}: {done:,}/{total:,}", err=True)
+            _say(f"{what}: {done:,}/{total:,}")
 
     return report
+
+
+def _say(line: str) -> None:
+    # Where stderr is a full disk or a closed pipe, the work goes on unseen.
+    with suppress(OSError):
+        typer.echo(line, err=True)
