@@ -211,7 +211,14 @@ def test_scored_again_the_table_is_replaced(bundle: Path, coil: Path, tmp_path: 
         (["coil", "--out", "out.csv", "--variant", "fp8"], 1, "no variant 'fp8'"),
         (["coil", "--out", "out.csv", "--streams", "9"], 1, "--streams 9"),
         (["coil", "--out", "out.csv", "--variant", "int8", "--engine", "onnxruntime"], 1, "fp32"),
+        (["coil", "--out", "out.csv", "--variant", ""], 1, "no variant ''"),
         (["coil", "--out", "out.csv", "--overlays-all"], 2, "--overlays DIR"),
+        (["coil", "--out", "out.csv", "--overlays", "coil/pictures"], 2, "scored as images"),
+        (["coil", "empty", "--out", "out.csv", "--overlays", "."], 2, "scored as images"),
+        (["coil", "--watch", "--out", "a.jsonl", "--overlays", "coil/"], 2, "scored as images"),
+        (["coil", "--out", "out.csv", "--settle", "3"], 2, "give --watch, too"),
+        (["coil", "--watch", "--out", "a.jsonl", "--settle", "inf"], 2, "0 to 3600 seconds"),
+        (["coil", "--watch", "--out", "a.jsonl", "--settle", "nan"], 2, "0 to 3600 seconds"),
         (["coil", "--out", "out.csv", "--list", "gone.txt"], 1, "gone.txt"),
         (["coil", "--watch", "--out", "out.csv"], 2, ".jsonl"),
         (["coil", "empty", "--watch", "--out", "out.jsonl"], 2, "one INPUT"),
@@ -235,6 +242,22 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(
     assert said in error
     assert len(error.splitlines()) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coil", "empty"]
+
+
+@pytest.mark.parametrize("words", [["@list.csv"], ["--list", "list.csv"], ["list.csv"]])
+def test_a_list_is_not_overwritten_by_its_table(
+    words: list[str],
+    bundle: Path,
+    coil: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("list.csv").write_text("coil/00.png\n")
+    score(bundle, *words, "--out", "./list.csv", expect=2)
+    assert "would be overwritten" in capsys.readouterr().err
+    assert Path("list.csv").read_text() == "coil/00.png\n"
 
 
 def test_a_bundle_that_was_changed_scores_nothing(

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from stripsight.scoring.opening import ClusterOptions, ScoreOptions
     from stripsight.scoring.overlays import Drawing
 
+_SETTLE = 1.0
+_LONGEST_SETTLE = 3600  # seconds; whoever waits longer for a camera has slipped
+
 
 class _Engine(StrEnum):
     openvino = "openvino"
@@ -81,9 +84,12 @@ def score(
         bool, typer.Option("--watch", help="Follow the folder INPUT and append to FILE.jsonl.")
     ] = False,
     settle: Annotated[
-        float,
-        typer.Option(min=0, help="With --watch: seconds that a file must stand still to be whole."),
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            help="With --watch: seconds that a file must stand still to be whole. Default: 1.",
+            show_default=False,
+        ),
+    ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -117,6 +123,10 @@ def score(
         raise UsageError(f"--workers {workers} are of a cluster: give --cluster, too")
     if threads is not None and threads < 1 and cluster is not None:
         raise UsageError(f"--threads {threads}: each worker needs at least 1")
+    if settle is not None and not watch:
+        raise UsageError(f"--settle {settle:g} is of a watch: give --watch, too")
+    if settle is not None and not 0 <= settle <= _LONGEST_SETTLE:
+        raise UsageError(f"--settle {settle:g}: choose 0 to {_LONGEST_SETTLE} seconds")
     settings = EngineSettings(
         variant=variant,
         engine=None if engine is None else engine.value,
@@ -125,13 +135,16 @@ def score(
         allow_fallback=allow_fallback,
     )
     options = ScoreOptions(settings, box_level)
-    draw = None if overlays is None else _plan_overlays(overlays, everything=overlays_all)
+    draw = None
+    if overlays is not None:
+        draw = _plan_overlays(overlays, inputs or [], everything=overlays_all)
     if watch:
         if cluster is not None:
             raise UsageError("--watch follows one camera on this machine: without --cluster")
         if len(inputs or []) != 1 or lists or restart:
             raise UsageError("--watch takes one INPUT, a folder, and neither --list nor --restart")
-        _watch(bundle, Path((inputs or [])[0]), out, options, settle, draw, as_json=as_json)
+        seconds = _SETTLE if settle is None else settle
+        _watch(bundle, Path((inputs or [])[0]), out, options, seconds, draw, as_json=as_json)
         return
     _score(
         bundle,
@@ -223,10 +236,21 @@ def _watch(
     print_summary(summary, as_json=as_json)
 
 
-def _plan_overlays(folder: Path, *, everything: bool) -> "Drawing":
+def _plan_overlays(folder: Path, inputs: list[str], *, everything: bool) -> "Drawing":
     from stripsight.atomic import check_writable
-    from stripsight.scoring.overlays import Drawing
+    from stripsight.errors import UsageError
+    from stripsight.scoring.inputs import show_name
+    from stripsight.scoring.overlays import Drawing, name_overlay
 
+    for word in inputs:
+        root = Path(word)
+        id_ = "a" if len(inputs) == 1 else show_name(word.rstrip("/") + "/a")
+        for place in (folder, folder / name_overlay(id_)):
+            if root.is_dir() and root.resolve() in (place.resolve(), *place.resolve().parents):
+                raise UsageError(
+                    f"--overlays {folder}: pictures would lie in {word} and be scored as images;"
+                    " name a folder outside"
+                )
     check_writable(folder)
     return Drawing(folder, everything)
 

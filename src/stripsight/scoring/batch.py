@@ -10,7 +10,7 @@ from stripsight.bundle.collapse import list_collapse
 from stripsight.bundle.folder import open_manifest
 from stripsight.errors import StripSightError
 from stripsight.scoring.crew import Crew, LocalCrew, Rows
-from stripsight.scoring.inputs import Item, check_inputs, list_inputs
+from stripsight.scoring.inputs import Item, check_apart, check_inputs, list_inputs
 from stripsight.scoring.journal import Journal, open_journal
 from stripsight.scoring.opening import ClusterOptions, ScoreOptions
 from stripsight.scoring.overlays import Drawing
@@ -57,6 +57,7 @@ def score_inputs(
         OSError: a folder, list or table that cannot be read or written; the old table is intact.
     """
     check_inputs(inputs, lists)
+    check_apart(out, inputs, lists)
     check_output(out)
     report = report_progress or (lambda done, total: None)
     collapse = list_collapse(open_manifest(bundle_folder))

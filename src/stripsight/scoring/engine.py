@@ -211,7 +211,8 @@ def load_engine(bundle: Bundle, settings: EngineSettings = EngineSettings()) -> 
         EngineError: engine or precision not to be had here, and no fallback allowed; or settings
             that this machine cannot run.
     """
-    variant = bundle.manifest.find_variant(settings.variant or bundle.manifest.chosen)
+    wanted = bundle.manifest.chosen if settings.variant is None else settings.variant
+    variant = bundle.manifest.find_variant(wanted)
     engine = settings.engine or variant.engine
     _check_settings(engine, settings)
     try:

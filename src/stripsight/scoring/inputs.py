@@ -71,6 +71,18 @@ def check_inputs(inputs: Sequence[str], lists: Sequence[Path] = ()) -> None:
             raise UsageError(f"{word}: no such file, folder or zip")
 
 
+def check_apart(out: Path, inputs: Sequence[str], lists: Sequence[Path] = ()) -> None:
+    """Refuse a table that would take the place of an input or a list.
+
+    Raises:
+        UsageError: it is one of them.
+    """
+    for word in _join(inputs, lists):
+        path = Path(word[1:] if _names_list(word) else word)
+        if out.exists() and path.exists() and out.samefile(path):
+            raise UsageError(f"--out {out} is an input and would be overwritten: name another")
+
+
 def list_inputs(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[Listed]:
     """Every image of the inputs and lists; within a source in no order.
 
