@@ -8,15 +8,16 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_OWNED = re.compile(r"\.[0-9a-f]{16}\.\d+\.partial")
-"""Name of a temporary file of `open_atomically`; whoever fills a whole folder names no process."""
+_OWNED = re.compile(r"\.[0-9a-f]{16}\.(\d+)\.partial")
+"""Name of a temporary file, or of a folder that is being filled, with the process that does."""
 
 
 @contextmanager
@@ -36,7 +37,9 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        # A disk that takes no file lets none be removed: the first error is the one to tell.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 
@@ -44,13 +47,15 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
 def name_in_errors(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Let errors of the block name the file that is being written.
 
-    The kernel names none where the disk is full, and the temporary one where it is open.
+    The kernel names none where the disk is full, and the temporary one, or what lies in it, where
+    it is open.
     """
     try:
         yield
     except OSError as error:
         unnamed = error.filename is None and error.errno in _FULL
-        if unnamed or (temporary is not None and error.filename == str(temporary)):
+        inside = temporary is not None and str(error.filename).startswith(str(temporary))
+        if unnamed or inside:
             error.filename = str(path)
         raise
 
@@ -71,6 +76,24 @@ def check_writable(folder: Path) -> None:
         raise
 
 
+@contextmanager
+def make_folder(folder: Path) -> Iterator[None]:
+    """A folder for what the block writes, with those above it; empty ones go again on an error.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for made in missing:
+            with suppress(OSError):
+                made.rmdir()
+        raise
+
+
 def name_temporary(path: Path, owner: str = "") -> Path:
     """The file beside `path` to write first; its name is short, however long that of `path` is."""
     short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
@@ -83,15 +106,45 @@ def remove_unfinished(folder: Path) -> None:
     Only files that `open_atomically` names so; those of folders below stay.
     """
     for path in folder.glob(".*.partial"):
-        if _OWNED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+        if is_unfinished(path):
             path.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether it is a file that `open_atomically` has not brought to its place yet."""
+    owned = _OWNED.fullmatch(path.name) is not None
+    return owned and path.is_file() and not path.is_symlink()
+
+
+def remove_dead_folders(parent: Path, of: Path | None = None) -> None:
+    """Delete folders that processes of this machine were filling when they were killed.
+
+    Args:
+        parent: where they lie, beside their places.
+        of: only those that were to become this one; None: all.
+    """
+    stem = ".*" if of is None else f"{name_temporary(of).stem}.*"
+    for path in parent.glob(f"{stem}.partial"):
+        owner = _OWNED.fullmatch(path.name)
+        if owner and path.is_dir() and not path.is_symlink() and not _is_alive(int(owner[1])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def remove_leftovers(path: Path) -> None:
     """Delete what killed processes left of `path`, which nobody else is writing to now."""
     stem = name_temporary(path).name.removesuffix(".partial")
     for left in path.parent.glob(f"{stem}.*.partial"):
-        if _OWNED.fullmatch(left.name) and left.is_file() and not left.is_symlink():
+        if is_unfinished(left):
             left.unlink(missing_ok=True)
 
 

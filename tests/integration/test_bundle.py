@@ -75,12 +75,12 @@ class TestShow:
         assert run_command(["bundle", "show", str(bundle), "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == json.loads((bundle / FILE_NAME).read_bytes())
 
-    def test_shows_escapes_of_settings_as_text(self, bundle: Path, capsys: Captured) -> None:
+    def test_shows_lines_of_settings_as_text(self, bundle: Path, capsys: Captured) -> None:
         manifest = open_bundle(bundle).manifest
-        policy = replace(manifest.decisions.policy, settings={"recall": "\x1b[2J"})
+        policy = replace(manifest.decisions.policy, settings={"recall": "a\nb"})
         write_manifest(manifest.with_decisions(replace(manifest.decisions, policy=policy)), bundle)
         assert run_command(["bundle", "show", str(bundle)]) == 0
-        assert "\x1b" not in capsys.readouterr().out
+        assert "a\nb" not in capsys.readouterr().out
 
     def test_shows_markup_and_escapes_as_text(self, bundle: Path, capsys: Captured) -> None:
         manifest = open_bundle(bundle).manifest

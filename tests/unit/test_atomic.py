@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from stripsight.atomic import check_writable, open_atomically, write_atomically
+from stripsight.atomic import check_writable, make_folder, open_atomically, write_atomically
 
 
 def test_file_is_replaced_whole(tmp_path):
@@ -70,6 +70,27 @@ def test_a_folder_in_the_place_is_named_and_not_the_temporary_file(tmp_path):
     with pytest.raises(OSError, match="No such file") as error:
         write_atomically(tmp_path / "x" / "a", b"new")
     assert error.value.filename == str(tmp_path / "x" / "a")
+
+
+def test_the_first_error_is_told_where_nothing_can_be_removed(tmp_path, monkeypatch):
+    def fail(path, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("pathlib.Path.open", fail)
+    monkeypatch.setattr("pathlib.Path.unlink", fail)
+    with pytest.raises(OSError, match="Read-only") as error:
+        write_atomically(tmp_path / "a", b"new")
+    assert error.value.filename == str(tmp_path / "a")
+
+
+def test_folders_that_were_made_for_nothing_go_again(tmp_path):
+    with pytest.raises(KeyError), make_folder(tmp_path / "a" / "b"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a").mkdir()
+    with pytest.raises(KeyError), make_folder(tmp_path / "a" / "b"):
+        raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_an_error_of_another_file_keeps_its_name(tmp_path):

@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stripsight.atomic import name_temporary, remove_unfinished
+from stripsight.atomic import (
+    make_folder,
+    name_in_errors,
+    name_temporary,
+    remove_dead_folders,
+    remove_unfinished,
+)
 from stripsight.bundle.folder import Bundle, open_bundle, write_manifest
 from stripsight.bundle.gate import regate
 from stripsight.bundle.manifest import Manifest, hash_content
@@ -151,16 +157,18 @@ def _choose(gated: Manifest, before: Manifest, variant: str | None) -> Manifest:
 
 def _copy(bundle: Bundle, manifest: Manifest, out: Path) -> None:
     temporary = name_temporary(out, f".{os.getpid()}")
-    temporary.mkdir(parents=True)
-    try:
-        for file in bundle.manifest.files:
-            (temporary / file).parent.mkdir(parents=True, exist_ok=True)
-            (temporary / file).write_bytes(bundle.read(file))
-        write_manifest(manifest, temporary)
-        temporary.rename(out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with make_folder(out.parent), name_in_errors(out, temporary):
+        remove_dead_folders(out.parent, out)
+        try:
+            temporary.mkdir()
+            for file in bundle.manifest.files:
+                (temporary / file).parent.mkdir(parents=True, exist_ok=True)
+                (temporary / file).write_bytes(bundle.read(file))
+            write_manifest(manifest, temporary)
+            temporary.rename(out)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 @contextmanager

@@ -8,19 +8,23 @@ names.
 
 import ctypes
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stripsight.atomic import check_writable, name_in_errors, name_temporary
+from stripsight.atomic import (
+    check_writable,
+    is_unfinished,
+    name_in_errors,
+    name_temporary,
+    remove_dead_folders,
+)
 from stripsight.bundle.folder import open_manifest
 from stripsight.bundle.manifest import FILE_NAME
 from stripsight.errors import BundleError
 
 _HERE, _RENAME_EXCHANGE = -100, 2  # AT_FDCWD and the flag, of linux/fcntl.h and linux/fs.h
-_OWNER = re.compile(r"\.[0-9a-f]{16}\.(\d+)\.partial")
 
 
 def check_destination(folder: Path, *, force: bool) -> None:
@@ -52,7 +56,7 @@ def fill_folder(folder: Path) -> Iterator[Path]:
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder)
+    remove_dead_folders(folder.parent, folder)
     temporary = name_temporary(folder, f".{os.getpid()}")
     try:
         with name_in_errors(folder, temporary):
@@ -103,29 +107,12 @@ def _check_replaceable(folder: Path) -> None:
     own = {FILE_NAME, *open_manifest(folder).files}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
+        if path.parent == folder and is_unfinished(path):
+            continue  # of a set-policy that was killed
         if path.is_symlink() or (not path.is_dir() and name not in own):
             raise BundleError(
                 f"{path} is no part of the bundle there: move it away, or name a new folder"
             )
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """What killed exports to this place left; those of a living process stay."""
-    prefix = name_temporary(folder).name.removesuffix(".partial")
-    for path in folder.parent.glob(f"{prefix}.*.partial"):
-        owner = _OWNER.fullmatch(path.name)
-        if owner and path.is_dir() and not path.is_symlink() and not _is_alive(int(owner[1])):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
 
 
 def _sync(folder: Path) -> None:

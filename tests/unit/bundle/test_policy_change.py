@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stripsight.atomic import name_temporary
 from stripsight.bundle.folder import open_bundle, write_manifest
 from stripsight.bundle.manifest import FILE_NAME
 from stripsight.bundle.policy_change import change_policy, replace_decisions, set_thresholds
@@ -147,6 +148,28 @@ def test_a_full_disk_leaves_the_old_manifest(bundle: Path, monkeypatch: pytest.M
         change_policy(bundle, set_spot(0.4))
     assert (bundle / FILE_NAME).read_bytes() == before
     assert not list(bundle.glob(".*"))
+
+
+def test_a_full_disk_names_the_new_bundle_and_leaves_nothing(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="No space left") as error:
+        change_policy(bundle, set_spot(0.4), out=tmp_path / "deep" / "new")
+    assert error.value.filename == str(tmp_path / "deep" / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_the_copy_that_a_kill_left_is_removed(bundle: Path, tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    left = name_temporary(tmp_path / "new", f".{int(ended.stdout)}")
+    left.mkdir()
+    (left / "fp32.xml").write_text("half")
+    change_policy(bundle, set_spot(0.4), out=tmp_path / "new")
+    assert not left.exists()
 
 
 def _change_class(folder: Path, name: str, ready: Any) -> None:

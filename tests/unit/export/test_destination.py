@@ -127,3 +127,15 @@ def test_leftovers_of_the_dead_are_removed(tmp_path: Path) -> None:
         pass
     assert not dead.exists()
     assert alive.exists()
+
+
+def test_what_a_killed_set_policy_left_does_not_save_a_bundle(
+    make_bundle: MakeBundle, tmp_path: Path
+) -> None:
+    folder = make_bundle(tmp_path / "bundle", golden=0)
+    name_temporary(folder / FILE_NAME, ".1").write_text("half")
+    check_destination(folder, force=True)
+    name_temporary(folder / "golden" / "x", ".1").parent.mkdir(exist_ok=True)
+    name_temporary(folder / "golden" / "x", ".1").write_text("somebody's")
+    with pytest.raises(BundleError, match="no part of the bundle"):
+        check_destination(folder, force=True)
