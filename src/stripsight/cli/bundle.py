@@ -250,11 +250,17 @@ def triton(
     Triton answers with logits; calibration and thresholds stand in the manifest that goes along.
     """
     from stripsight.bundle.folder import open_bundle
-    from stripsight.export.kserve import build_kserve_manifest, write_kserve_manifest
+    from stripsight.export.kserve import (
+        build_kserve_manifest,
+        check_service_file,
+        write_kserve_manifest,
+    )
     from stripsight.export.triton import write_triton_repository
 
     opened = open_bundle(bundle)
     build_kserve_manifest(opened, storage)  # a wrong --storage before anything is written
+    if kserve is not None:
+        check_service_file(kserve)
     model = write_triton_repository(opened, repository, backend=backend.value, name=name)
     typer.echo(f"{model.variant} for Triton's {model.backend} backend: {model.folder}")
     if kserve is not None:

@@ -45,7 +45,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write an InferenceService for the repository, too.",
+            help="Write an InferenceService for the repository of --triton, too.",
             show_default=False,
         ),
     ] = None,
@@ -65,14 +65,24 @@ def export(
     *runs, folder = paths
     if not runs:
         raise UsageError("give a run, or several as an ensemble, and last the bundle's folder")
+    if kserve is not None and triton is None:
+        raise UsageError("--kserve serves a repository: give --triton DIR, too")
     say_loading()
-    from stripsight.export.kserve import write_kserve_manifest
+    from stripsight.export.kserve import check_service_file, write_kserve_manifest
     from stripsight.export.run import ExportSettings, export_runs
     from stripsight.export.table import list_notes, tabulate_variants, to_json
-    from stripsight.export.triton import write_triton_repository
+    from stripsight.export.triton import (
+        check_repository,
+        make_model_name,
+        write_triton_repository,
+    )
 
     words = tuple(word.strip() for word in variants.split(",") if word.strip())
     settings = ExportSettings(words, calibration_images, name, force, allow_collapse)
+    if triton is not None:
+        check_repository(triton, make_model_name(settings.choose_name(folder)))
+    if kserve is not None:
+        check_service_file(kserve)
     with Stages() as stages:
         bundle = export_runs(runs, folder, settings, report_progress=stages.report)
     if triton is not None:

@@ -7,11 +7,13 @@ takes.
 Source: KServe's API reference, serving.kserve.io/v1beta1.
 """
 
+import errno
 import json
+import os
 import re
 from pathlib import Path
 
-from stripsight.atomic import write_atomically
+from stripsight.atomic import check_writable, make_folder, write_atomically
 from stripsight.bundle.folder import Bundle
 from stripsight.errors import UsageError
 from stripsight.export.triton import make_model_name
@@ -27,14 +29,27 @@ def write_kserve_manifest(bundle: Bundle, file: Path, storage_uri: str = STORAGE
 
     Args:
         bundle: opened; its name and id go into the manifest.
-        file: such as `service.yaml`; replaced where it is there.
+        file: such as `service.yaml`; replaced where it is there, its folder made where it is not.
         storage_uri: of the model repository, as the cluster reaches it.
 
     Raises:
         UsageError: a storage URI that is none.
         OSError: it cannot be written.
     """
-    write_atomically(file, build_kserve_manifest(bundle, storage_uri).encode())
+    text = build_kserve_manifest(bundle, storage_uri)
+    with make_folder(file.parent):
+        write_atomically(file, text.encode())
+
+
+def check_service_file(file: Path) -> None:
+    """Refuse now what could not be written after long work.
+
+    Raises:
+        OSError: it is a folder, or cannot be written.
+    """
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    check_writable(file.parent)
 
 
 def build_kserve_manifest(bundle: Bundle, storage_uri: str = STORAGE) -> str:

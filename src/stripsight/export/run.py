@@ -78,6 +78,17 @@ class ExportSettings:
                 f"--calibration-images {self.calibration_images}: at least 1 is needed"
             )
 
+    def choose_name(self, folder: Path) -> str:
+        """Of a bundle at `folder`.
+
+        Raises:
+            UsageError: no line of text.
+        """
+        name = self.name or folder.resolve().name
+        if not is_line(name):
+            raise UsageError(f"{name!a} is no name of a bundle, one line of text: give --name")
+        return name
+
 
 def export_runs(
     runs: Sequence[Path],
@@ -96,9 +107,7 @@ def export_runs(
         BundleError: no variant passes the gate, or what was made does not open again.
         OSError: the disk is full or read-only; what stood at `folder` is intact.
     """
-    name = settings.name or folder.resolve().name
-    if not is_line(name):
-        raise UsageError(f"{name!a} is no name of a bundle, which is one line of text: give --name")
+    name = settings.choose_name(folder)
     check_destination(folder, force=settings.force)
     members = open_members(runs)
     if not settings.allow_collapse:
@@ -263,11 +272,7 @@ class _Export:
         )
 
     def _describe_export(self) -> dict[str, Any]:
-        return {
-            "opset": OPSET,
-            "calibration": self.calibration,
-            "skipped": self.skipped,
-        }
+        return {"opset": OPSET, "calibration": self.calibration, "skipped": self.skipped}
 
     def _seal(self) -> dict[str, Any]:
         files = [path for path in sorted(self.place.rglob("*")) if path.is_file()]

@@ -12,13 +12,21 @@ Source: Triton's model_config.proto and docs/user_guide/model_configuration.md.
 """
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from stripsight.atomic import name_temporary, write_atomically
+from stripsight.atomic import (
+    check_writable,
+    make_folder,
+    name_in_errors,
+    name_temporary,
+    remove_dead_folders,
+    write_atomically,
+)
 from stripsight.bundle.folder import Bundle
 from stripsight.bundle.manifest import FILE_NAME, Variant
 from stripsight.errors import BundleError, UsageError
@@ -70,31 +78,45 @@ def write_triton_repository(
         OSError: it cannot be written.
     """
     model = name or make_model_name(bundle.manifest.name)
-    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", model) is None:
-        raise UsageError(f"{model!r} is no name of a model: letters, digits, _ . and - only")
+    check_repository(folder, model)
     target = folder / model
-    if target.exists():
-        raise BundleError(f"{target} exists: name another model or repository")
     variant = _find_variant(bundle, backend)
     check_self_contained(ONNX_FILE, bundle.read(ONNX_FILE))
     files = _list_files(variant, backend)
-    temporary = name_temporary(target)
-    shutil.rmtree(temporary, ignore_errors=True)
+    names = "".join(f"{each}\n" for each in bundle.manifest.classes.names)
+    config = build_config(bundle, model, backend, variant)
+    temporary = name_temporary(target, f".{os.getpid()}")
     version = temporary / "1"
-    version.mkdir(parents=True)
-    try:
-        for served, file in files.items():
-            (version / served).write_bytes(bundle.read(file))
-        write_atomically(version / FILE_NAME, bundle.manifest.to_bytes())
-        names = "".join(f"{each}\n" for each in bundle.manifest.classes.names)
-        (temporary / "labels.txt").write_text(names, encoding="utf-8")
-        config = build_config(bundle, model, backend, variant)
-        (temporary / "config.pbtxt").write_text(config, encoding="utf-8")
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with make_folder(folder), name_in_errors(target, temporary):
+        # Of every model: Triton would take what a kill left for one.
+        remove_dead_folders(folder)
+        try:
+            version.mkdir(parents=True)
+            for served, file in files.items():
+                (version / served).write_bytes(bundle.read(file))
+            write_atomically(version / FILE_NAME, bundle.manifest.to_bytes())
+            (temporary / "labels.txt").write_text(names, encoding="utf-8")
+            (temporary / "config.pbtxt").write_text(config, encoding="utf-8")
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
     return TritonModel(target, model, variant.name, backend)
+
+
+def check_repository(folder: Path, model: str) -> None:
+    """Refuse now what could not be written after long work.
+
+    Raises:
+        BundleError: a model of that name stands there.
+        UsageError: a name that Triton does not take.
+        OSError: no folder, or it cannot be written.
+    """
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", model) is None:
+        raise UsageError(f"{model!r} is no name of a model: letters, digits, _ . and - only")
+    if (folder / model).exists():
+        raise BundleError(f"{folder / model} exists: name another model or repository")
+    check_writable(folder)
 
 
 def make_model_name(name: str) -> str:

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
+from stripsight.atomic import name_temporary
 from stripsight.bundle.folder import Bundle, open_bundle, seal_file
 from stripsight.bundle.reading import read_manifest
 from stripsight.cli.app import run_command
@@ -164,9 +167,18 @@ def test_a_full_disk_leaves_no_half_model(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as error:
         write_triton_repository(bundle, tmp_path / "models")
-    assert list((tmp_path / "models").iterdir()) == []
+    assert error.value.filename == str(tmp_path / "models" / "mill-3-line-b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_left_in_the_repository_is_no_model(bundle: Bundle, tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    left = name_temporary(tmp_path / "another", f".{int(ended.stdout)}")
+    (left / "1").mkdir(parents=True)
+    write_triton_repository(bundle, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mill-3-line-b"]
 
 
 def test_an_inference_service_is_yaml_that_names_the_bundle(bundle: Bundle) -> None:
@@ -205,3 +217,32 @@ def test_the_command_writes_both(
     assert "fp32 for Triton's onnxruntime backend" in capsys.readouterr().out
     assert yaml.safe_load(service.read_text())["kind"] == "InferenceService"
     assert json.loads((repository / "mill-3-line-b" / "1" / "manifest.json").read_text())
+
+
+def test_the_command_writes_both_or_none(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["bundle", "triton", str(bundle.folder), str(tmp_path / "models"), "--kserve"]
+    assert run_command([*words, str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"stripsight: {tmp_path}: Is a directory\n"
+    assert list(tmp_path.iterdir()) == []
+    assert run_command([*words, str(tmp_path / "new" / "k.yaml")]) == 0
+    assert (tmp_path / "new" / "k.yaml").is_file()
+
+
+def test_export_refuses_before_the_work_what_it_could_not_add(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no run: whatever is said of `--triton` or `--kserve` was said before one is read."""
+    (tmp_path / "file").touch()
+    (tmp_path / "models" / "b").mkdir(parents=True)
+    words = ["export", "no-run", str(tmp_path / "b")]
+    models = ["--triton", str(tmp_path / "models")]
+    for options, code, line in (
+        (["--kserve", "k.yaml"], 2, "give --triton DIR, too"),
+        (models, 1, "exists: name another model"),
+        (["--triton", str(tmp_path / "file")], 1, "Not a directory"),
+        ([*models, "--name", "new", "--kserve", str(tmp_path)], 1, "Is a directory"),
+    ):
+        assert run_command([*words, *options]) == code
+        assert line in capsys.readouterr().err
