@@ -38,8 +38,8 @@ def read_manifest(data: bytes) -> Manifest:
         document = parse_json(data)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
-    if other := describe_other_schema(document, SCHEMA_VERSION):
-        raise BundleError(f"{FILE_NAME} {other}: export the bundle again")
+    if other := describe_other_schema(document, SCHEMA_VERSION, "export the bundle again"):
+        raise BundleError(f"{FILE_NAME} {other}")
     try:
         return _read_document(document)
     except BundleError:

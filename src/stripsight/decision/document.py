@@ -125,8 +125,8 @@ def load_decisions(path: Path, class_names: tuple[str, ...]) -> Decisions:
         raise DecisionError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise DecisionError(f"{path} is damaged: {error}") from error
-    if other := describe_other_schema(record, SCHEMA_VERSION):
-        raise DecisionError(f"{path} {other}: evaluate the run again")
+    if other := describe_other_schema(record, SCHEMA_VERSION, "evaluate the run again"):
+        raise DecisionError(f"{path} {other}")
     try:
         decisions = read_record(record)
     except (DecisionError, ValueError, TypeError, OverflowError) as error:

@@ -66,12 +66,15 @@ def test_the_order_of_keys_does_not_matter(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "word"), [(2, "a newer StripSight"), (0, "an older StripSight")]
+    ("version", "word", "advice"),
+    [(2, "a newer", "update StripSight"), (0, "an older", "export the bundle again")],
 )
-def test_another_schema_is_named_as_such(manifest: Manifest, version: int, word: str) -> None:
+def test_another_schema_is_named_as_such(version: int, word: str, advice: str) -> None:
     # A newer one may have any other keys, and any other way of signing.
     data = json.dumps({"schema_version": version, "new": 1}).encode()
-    with pytest.raises(BundleError, match=f"version {version}, of {word}; this one reads 1"):
+    with pytest.raises(
+        BundleError, match=f"{version}, of {word} StripSight; this one reads 1: {advice}"
+    ):
         read_manifest(data)
 
 
@@ -169,6 +172,8 @@ BYTES: dict[str, bytes] = {
     "NaN": b'{"schema_version": NaN}',
     "a number of 5,000 digits": b'{"schema_version": 1' + b"0" * 5000 + b"}",
     "a version as text": b'{"schema_version": "1"}',
+    "a key twice": b'{"schema_version": 1, "name": "a", "name": "b"}',
+    "a key twice below": b'{"files": [{"a": 1, "a": 1}]}',
     "a true version": b'{"schema_version": true}',
 }
 
