@@ -49,7 +49,8 @@ class EngineSettings:
         threads: of all streams together, at most the cores; None: all cores.
         streams: images worked on at the same time; None: 1, all threads on one image.
         batch: images of one request.
-        allow_fallback: run fp32 where the variant cannot run here.
+        allow_fallback: run fp32 where the variant cannot run here; None: no, and the command has no
+            such option to advise.
     """
 
     variant: str | None = None
@@ -57,7 +58,7 @@ class EngineSettings:
     threads: int | None = None
     streams: int | None = None
     batch: int = 1
-    allow_fallback: bool = False
+    allow_fallback: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,8 @@ def _fall_back(
         if simpler.precision == "fp32" and (simpler.name, name) != (variant.name, engine)
     ]
     if not settings.allow_fallback:
-        hint = "; --allow-fallback would try fp32 instead" if choices else ""
+        option = settings.allow_fallback is not None and choices
+        hint = "; --allow-fallback would try fp32 instead" if option else ""
         raise EngineError(f"{error}{hint}") from error
     reasons = [str(error)]
     for simpler, name in choices:

@@ -4,6 +4,7 @@ Its own choices are pinned. OpenVINO takes bf16 by itself on a CPU that has it, 
 word on one that has not, so the precision is always given and read back.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class OpenVinoBackend:
             request.wait()
             logits, class_maps = (request.get_output_tensor(i).data.copy() for i in (0, 1))
         except RuntimeError as error:
-            raise EngineError(f"OpenVINO failed: {' '.join(str(error).split())[:300]}") from error
+            raise EngineError(f"OpenVINO failed: {_quote(error)}") from error
         finally:
             self._idle.append(request)
         return Output(logits, class_maps)
@@ -78,8 +79,9 @@ def compile_openvino(bundle: Bundle, variant: Variant, settings: EngineSettings)
             },
         )
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise BundleError(f"OpenVINO cannot run {variant.file}: {reason}") from error
+        raise BundleError(
+            f"OpenVINO cannot run {variant.file}: {_quote(error)}: export the bundle again"
+        ) from error
     _check_model(variant, compiled, bundle, settings.batch)
     ran = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
     if ran != _HINTS[variant.precision]:
@@ -97,6 +99,13 @@ def compile_openvino(bundle: Bundle, variant: Variant, settings: EngineSettings)
             batch=settings.batch,
         ),
     )
+
+
+def _quote(error: RuntimeError) -> str:
+    """OpenVINO's words in one line, without those that name its own source files."""
+    lines = (line.strip() for line in str(error).splitlines())
+    words = " ".join(line for line in lines if not re.search(r"\.[ch]pp:\d+:$", line))
+    return words.strip(" .")[:200] or "it does not say why"
 
 
 def _check_precision(variant: Variant, capabilities: list[str]) -> None:

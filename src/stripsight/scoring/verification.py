@@ -134,4 +134,4 @@ def _run(bundle: Bundle, settings: EngineSettings, needed: bool) -> Run:
     except EngineError as error:
         if needed:
             raise
-        return Run(name, None, None, str(error).split("; --allow-fallback")[0])
+        return Run(name, None, None, str(error))
