@@ -103,3 +103,21 @@ assert run_command(["bench", {str(bundle)!r}, *{QUICK!r}, "--against", "pytorch"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "not compared with pytorch: PyTorch is not installed" in done.stdout
     assert "stripsight: PyTorch is not installed: pip install 'stripsight[train]'" in done.stderr
+
+
+def test_a_full_disk_is_told_by_file_and_leaves_no_folder(
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    out = tmp_path / "deep" / "out"
+    words = ["bench", str(bundle), *QUICK, "--against", "none", "--out", str(out)]
+    assert run_command(words) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == f"stripsight: {out / 'bench.svg'}: No space left on device"
+    assert list(tmp_path.iterdir()) == []

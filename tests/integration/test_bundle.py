@@ -283,6 +283,19 @@ class TestSetPolicy:
         assert "decisions.json is damaged" in capsys.readouterr().err
 
 
+def test_a_terminal_of_few_letters_takes_every_class(
+    make_bundle: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_bundle(tmp_path / "bundle", classes=("Riße 傷", "b"), golden=0)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for words in (["show", str(folder)], ["set-policy", str(folder), "--threshold", "b=0.4"]):
+        done = subprocess.run(
+            [sys.executable, "-c", START, "bundle", *words], capture_output=True, env=environment
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert rb"Ri\xdfe \u50b7" in done.stdout
+
+
 def test_everything_runs_without_the_lab(bundle: Path) -> None:
     code = f"""
 import sys

@@ -6,6 +6,7 @@ Commands live in one module per group and import their work when they run, so th
 """
 
 import importlib.util
+import io
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -112,6 +113,10 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of the `stripsight` command."""
+    # Any class or file name may be printed; a terminal that lacks a letter gets its number.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run_command())
 
 

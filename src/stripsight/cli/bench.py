@@ -58,7 +58,7 @@ def bench(
     """
     import json
 
-    from stripsight.atomic import check_writable, write_atomically
+    from stripsight.atomic import check_writable, make_folder, write_atomically
     from stripsight.bundle.folder import open_bundle
     from stripsight.cli.progress import Stages
     from stripsight.cli.terminal import print_json, print_table, say_loading
@@ -84,9 +84,10 @@ def bench(
     if out is not None:
         from stripsight.scoring.bench.plot import draw_benchmark
 
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "bench.svg", draw_benchmark(measured).encode())
-        write_atomically(out / "bench.json", (json.dumps(content, indent=2) + "\n").encode())
+        picture, text = draw_benchmark(measured), json.dumps(content, indent=2) + "\n"
+        with make_folder(out):
+            write_atomically(out / "bench.svg", picture.encode())
+            write_atomically(out / "bench.json", text.encode())
     loud = not measured.steadiness.steady
     if as_json:
         if loud:
