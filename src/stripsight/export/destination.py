@@ -77,7 +77,8 @@ def _take_place(temporary: Path, folder: Path) -> None:
     if _exchange(temporary, folder):
         shutil.rmtree(temporary, ignore_errors=True)
         return
-    old = name_temporary(folder.with_name(f"{folder.name}.old"), f".{os.getpid()}")
+    # Of no name that is cleared away: after a kill between the two it is the one that is whole.
+    old = temporary.with_suffix(".old")
     folder.rename(old)
     try:
         temporary.rename(folder)

@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 import pytest
 
-from stripsight.atomic import name_temporary
+from stripsight.atomic import name_temporary, remove_dead_folders
 from stripsight.bundle.folder import open_bundle
 from stripsight.bundle.manifest import FILE_NAME
 from stripsight.errors import BundleError
@@ -86,6 +86,27 @@ def test_where_names_cannot_be_exchanged_a_bundle_is_replaced_all_the_same(
 ) -> None:
     monkeypatch.setattr(destination, "_exchange", lambda one, other: False)
     test_a_bundle_is_replaced_only_by_force_and_at_the_end(make_bundle, tmp_path)
+
+
+def test_a_kill_between_two_renames_leaves_the_old_bundle_to_be_found(
+    make_bundle: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_bundle(tmp_path / "bundle", golden=0)
+    rename = Path.rename
+
+    def end(path: Path, target: Path) -> Path:
+        if target == folder:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(destination, "_exchange", lambda *_: False)
+    monkeypatch.setattr(Path, "rename", end)
+    with pytest.raises(KeyboardInterrupt), fill_folder(folder):
+        pass
+    monkeypatch.setattr("stripsight.atomic._is_alive", lambda process: False)
+    remove_dead_folders(tmp_path)
+    (left,) = tmp_path.iterdir()
+    open_bundle(left)
 
 
 def test_files_that_are_not_the_bundles_save_it(make_bundle: MakeBundle, tmp_path: Path) -> None:
