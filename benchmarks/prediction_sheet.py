@@ -17,8 +17,8 @@ from stripsight.config.compose import load_config
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.document import load_decisions
 from stripsight.decision.policy import DEFECT, REVIEW, decide
-from stripsight.training.trained_network import load_network
 from stripsight.training.build import build_data
+from stripsight.training.trained_network import load_network
 
 SHOWN = (800, 128)
 HEAD, GAP = 24, 8
