@@ -57,12 +57,13 @@ def open_cluster(
         ScoringError: see `ray_session.open_session`.
         OSError: the folder for pictures cannot be made.
     """
-    settings = replace(options.settings, threads=options.settings.threads or 1)
-    if settings.allow_fallback:
+    if options.settings.allow_fallback:
         raise UsageError(
             "--allow-fallback with --cluster: nodes would run different things; choose a --variant"
             " that all of them have"
         )
+    threads = options.settings.threads or 1
+    settings = replace(options.settings, threads=threads, allow_fallback=None)
     check_address(cluster.address)
     folder = bundle_folder.absolute()
     manifest = open_bundle(folder).manifest
@@ -74,7 +75,7 @@ def open_cluster(
         drawing.folder.mkdir(parents=True, exist_ok=True)
         drawing = replace(drawing, folder=drawing.folder.absolute())
     job = Job(folder, replace(options, settings=settings), drawing, origin)
-    with open_session(cluster, settings.threads or 1) as session:
+    with open_session(cluster, threads) as session:
         yield ClusterCrew(session, job, manifest.classes.names)
 
 
