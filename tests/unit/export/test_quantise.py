@@ -1,0 +1,55 @@
+"""int8 keeps what only few images have: the peaks of a rare defect."""
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from stripsight.data.dataset import SeverstalFullImageDataset
+from stripsight.export.graph import convert_to_openvino
+from stripsight.export.quantise import RECIPES, Recipe, quantise
+from stripsight.scoring.openvino_module import open_core
+
+SIDE = 16
+
+
+def build_graph(path: Path) -> None:
+    """Mean of 3x3 pixels twice over, and the highest place."""
+    nodes = [
+        helper.make_node("Cast", ["images"], ["grey"], to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["grey", "mean"], ["once"], pads=[1] * 4),
+        helper.make_node("Relu", ["once"], ["positive"]),
+        helper.make_node("Conv", ["positive", "mean"], ["maps"], pads=[1] * 4),
+        helper.make_node("GlobalMaxPool", ["maps"], ["logits"]),
+    ]
+    mean = numpy_helper.from_array(np.full((1, 1, 3, 3), 1 / 9, np.float32), "mean")
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, [1, 1, SIDE, SIDE])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1, 1, 1])
+    graph = helper.make_graph(nodes, "g", [images], [logits], [mean])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path
+    )
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "smooth"])
+def test_one_bright_image_of_thirty_two_is_not_cut_off(recipe: Recipe, tmp_path: Path) -> None:
+    build_graph(tmp_path / "model.onnx")
+    convert_to_openvino(tmp_path / "model.onnx", tmp_path / "fp32.xml")
+    pixels = np.random.default_rng(0).integers(0, 10, (32, 1, SIDE, SIDE)).astype(np.uint8)
+    pixels[7] += 190
+    steel = cast(
+        SeverstalFullImageDataset, [{"image": torch.from_numpy(image)} for image in pixels]
+    )
+    rows = list(range(len(pixels)))
+    quantise(tmp_path / "fp32.xml", tmp_path / "int8.xml", steel, rows, recipe)
+    core = open_core()
+    for row in (7, 8):
+        expected, found = (
+            float(core.compile_model(tmp_path / f"{name}.xml", "CPU")(pixels[row][None])[0].item())
+            for name in ("fp32", "int8")
+        )
+        assert found == pytest.approx(expected, rel=0.05, abs=1.6), row  # two steps of int8
