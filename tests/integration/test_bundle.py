@@ -206,6 +206,25 @@ class TestSetPolicy:
         assert run_command(["bundle", "verify", str(bundle), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["card_is_of_these_thresholds"]
 
+    def test_says_what_a_threshold_costs(self, bundle: Path, capsys: Captured) -> None:
+        words = ["bundle", "set-policy", str(bundle), "--threshold", "spot=0", "--out"]
+        assert run_command([*words, str(bundle.with_name("low"))]) == 0
+        rows = capsys.readouterr().out.splitlines()
+        spot = next(row.split("  ") for row in rows if row.strip().startswith("spot"))
+        # Every image is called: 40 of them, 20 with it.
+        assert [cell.strip() for cell in spot if cell.strip()][-4:] == [
+            "1.000",
+            "0",
+            "0",
+            "0 to 20",
+        ]
+        assert "WARNING" not in "".join(rows)
+
+    def test_reviews_instead_of_verdicts_are_no_fall(self, bundle: Path, capsys: Captured) -> None:
+        words = ["bundle", "set-policy", str(bundle), "--review", "spot=0.2:0.93", "--json"]
+        assert run_command(words) == 0
+        assert json.loads(capsys.readouterr().out)["warnings"] == []
+
     def test_names_the_promises_that_end(self, bundle: Path, capsys: Captured) -> None:
         manifest = open_bundle(bundle).manifest
         promise = {"words": "at most 5 % of rust escape", "met": True}
@@ -236,10 +255,10 @@ class TestSetPolicy:
             (["--threshold", "spot"], "'spot': CLASS=0.4 is needed"),
             (["--threshold", "spot=high"], "CLASS=0.4 is needed"),
             (["--threshold", "spot=0.2:0.4"], "CLASS=0.4 is needed"),
-            (["--threshold", "spot=1.5"], "thresholds clean_below=1.5"),
-            (["--threshold", "spot=nan"], "thresholds clean_below=nan"),
+            (["--threshold", "spot=1.5"], "a probability lies between 0 and 1"),
+            (["--threshold", "spot=nan"], "a probability lies between 0 and 1"),
             (["--threshold", "sput=0.5"], "did you mean 'spot'?"),
-            (["--review", "spot=0.6:0.2"], "thresholds clean_below=0.6, defect_from=0.2"),
+            (["--review", "spot=0.6:0.2"], "the first must not be above the second"),
             (["--review", "spot=0.6"], "CLASS=0.2:0.6 is needed"),
             (["--threshold", "spot=0.5", "--review", "spot=0.2:0.6"], "'spot' are given twice"),
         ],

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from stripsight.bundle.folder import Bundle, open_bundle
-from stripsight.bundle.gate import regate
+from stripsight.bundle.gate import LARGEST_DISTANCE, regate
 from stripsight.bundle.validation import read_validation
 from stripsight.cli.app import run_command
 from stripsight.data.dataset import SeverstalFullImageDataset
@@ -163,9 +163,12 @@ def test_an_ensemble_gives_the_mean(
 
 
 def test_what_quantises_badly_is_not_chosen(
-    tiny_overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_overrides: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A network that has hardly learnt: its scores differ by less than int8 and bf16 blur them."""
+    monkeypatch.setitem(LARGEST_DISTANCE, "int8", 1e-6)  # finer than eight bits are
     run, folder = tmp_path / "run", tmp_path / "bundle"
     words = ["training.num_epochs=1", "training.learning_rate=0.00001", "training.seed=3"]
     assert run_command(["train", *tiny_overrides, *words, "--run", str(run)]) == 0

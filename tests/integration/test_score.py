@@ -6,6 +6,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,41 @@ def test_the_summary_as_json(
     assert summary["runs"]["precision"] == "int8"
     assert summary["runs"]["threads"] == 1
     assert summary["bundle_id"] == open_bundle(bundle).manifest.bundle_id
+
+
+def test_files_of_other_kinds_are_counted(
+    bundle: Path, coil: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.bmp", "b.BMP", "deep.tif", "README"):
+        (coil / name).write_bytes(b"x")
+    (coil / ".hidden.bmp").write_bytes(b"x")
+    with zipfile.ZipFile(tmp_path / "coil.zip", "w") as file:
+        file.write(coil / "03.png", "03.png")
+        file.write(coil / "deep.tif", "deep.tif")
+    words = (bundle, coil, tmp_path / "coil.zip", "--out", tmp_path / "out.csv")
+    score(*words)
+    assert "left out, for only JPEG and PNG are scored: 2 .bmp, 2 .tif, 1 without a suffix" in (
+        capsys.readouterr().out
+    )
+    score(*words, "--json")
+    left_out = json.loads(capsys.readouterr().out)["left_out"]
+    assert left_out == {".bmp": 2, ".tif": 2, "without a suffix": 1}
+
+
+def test_a_variant_that_does_not_pass_its_gate_is_not_scored_by_in_silence(
+    bundle: Path, coil: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    manifest = open_bundle(folder).manifest
+    gate = {**manifest.find_variant("int8").gate, "passed": False, "reasons": ["recall falls"]}
+    failed = replace(manifest.find_variant("int8"), gate=gate)
+    variants = tuple(failed if v.name == "int8" else v for v in manifest.variants)
+    write_manifest(replace(manifest, variants=variants), folder)
+    score(folder, coil, "--out", tmp_path / "out.csv", "--variant", "int8")
+    said = "DO NOT USE AS IT IS: int8 does not pass its gate: recall falls"
+    assert said in capsys.readouterr().out
+    score(folder, coil, "--out", tmp_path / "out.csv")
+    assert "its gate" not in capsys.readouterr().out
 
 
 def test_the_summary_says_what_has_no_place_and_times_no_image_that_was_refused(

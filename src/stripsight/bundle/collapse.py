@@ -1,4 +1,6 @@
-"""Classes that a bundle does not find: whoever puts it on a line is told, wherever it is used.
+"""What must not be believed of a bundle: whoever puts it on a line is told, wherever it is used.
+
+Classes that it does not find, and a variant that does not pass its gate and runs all the same.
 
 `export` refuses such a run unless it is asked for, and then writes into the provenance what
 `evaluate` found; thresholds that were set since may lose another class, which the gate's figures
@@ -16,6 +18,15 @@ def list_collapse(manifest: Manifest) -> tuple[str, ...]:
     noted = manifest.provenance.get(KEY)
     at_export = [f"at export: {line}" for line in noted] if isinstance(noted, list) else []
     return (*map(_print_safely, at_export), *_list_lost(manifest))
+
+
+def list_failed_gate(manifest: Manifest, variant: str) -> tuple[str, ...]:
+    """A sentence where a variant that somebody asked for does not pass its gate, else ()."""
+    gated = manifest.find_variant(variant)
+    if gated.passed:
+        return ()
+    reasons = "; ".join(map(str, gated.gate.get("reasons", ()))) or "no reason is noted"
+    return (f"{variant} does not pass its gate: {_print_safely(reasons)}",)
 
 
 def _list_lost(manifest: Manifest) -> list[str]:

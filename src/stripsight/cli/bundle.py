@@ -210,6 +210,10 @@ def parse_thresholds(
                 if not key or len(numbers) != count:
                     raise ValueError
                 name = classes.find(key).name
+                if not all(0 <= number <= 1 for number in numbers):
+                    raise UsageError(f"{option} {word!r}: a probability lies between 0 and 1")
+                if numbers[0] > numbers[-1]:
+                    raise UsageError(f"{option} {word!r}: the first must not be above the second")
                 policy = ClassPolicy(numbers[0], numbers[-1])
             except ValueError as error:
                 raise UsageError(f"{option} {word!r}: {example} is needed") from error

@@ -15,18 +15,20 @@ from stripsight.cli.bundle_tables import (
     start_table,
 )
 from stripsight.cli.terminal import print_table
+from stripsight.decision.policy import ClassPolicy
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stripsight.bundle.manifest import Manifest
     from stripsight.bundle.policy_change import PolicyChange
+    from stripsight.decision.outcomes import Counts
 
 
 def print_change(change: "PolicyChange") -> None:
     """Thresholds and their figures before and after, and whether each variant passes."""
     before, after = change.before, change.after
-    print_table(_tabulate_change(before, after))
+    print_table(_tabulate_change(change))
+    typer.echo("on the stored validation, by the chosen variant")
     warnings = list_falls(change)
     for line in warnings:
         typer.secho(f"WARNING: {line}", bold=True, fg="red")
@@ -51,14 +53,10 @@ def print_change(change: "PolicyChange") -> None:
 
 
 def list_falls(change: "PolicyChange") -> list[str]:
-    """Classes, and whole images, of which fewer are found on validation than before."""
+    """Classes, and whole images, of which more escape on validation than before."""
     lines = []
-    old, new = (
-        name_counts(count_validation(Bundle(change.folder, manifest)), manifest.classes.names)
-        for manifest in (change.before, change.after)
-    )
-    for (name, was), (_, now) in zip(old, new, strict=True):
-        if was is not None and now is not None and now.found < was.found:
+    for name, was, now in _pair_counts(change):
+        if was is not None and now is not None and now.escapes > was.escapes:
             lines.append(
                 f"recall of {name} on validation falls from {was.recall:.3f} to"
                 f" {now.recall:.3f}: of {now.positives:,}, {now.escapes:,} escape (before"
@@ -67,33 +65,38 @@ def list_falls(change: "PolicyChange") -> list[str]:
     return lines
 
 
-def _tabulate_change(before: "Manifest", after: "Manifest") -> "Table":
-    table = start_table(
-        ["class"], ["clean below", "defect from", "recall on validation", "F1 on validation"]
+def _pair_counts(change: "PolicyChange") -> "list[tuple[str, Counts | None, Counts | None]]":
+    """Every class, and last the whole images, before and after."""
+    old, new = (
+        name_counts(count_validation(Bundle(change.folder, manifest)), manifest.classes.names)
+        for manifest in (change.before, change.after)
     )
-    gates = [
-        {row["name"]: row for row in manifest.find_variant(manifest.chosen).gate.get("classes", ())}
-        for manifest in (before, after)
+    return [(name, was, now) for (name, was), (_, now) in zip(old, new, strict=True)]
+
+
+def _tabulate_change(change: "PolicyChange") -> "Table":
+    table = start_table(
+        ["class"], ["clean below", "defect from", "recall", "escapes", "in review", "overkills"]
+    )
+    limits = [
+        dict(zip(m.classes.names, m.decisions.policy.classes, strict=True))
+        for m in (change.before, change.after)
     ]
-    for name, old, new in zip(
-        before.classes.names,
-        before.decisions.policy.classes,
-        after.decisions.policy.classes,
-        strict=True,
-    ):
-        figures = [
-            [gate.get(name, {}).get(figure) for gate in gates] for figure in ("recall", "f1")
-        ]
+    for name, was, now in _pair_counts(change):
+        old, new = (each.get(name, ClassPolicy(None, None)) for each in limits)
         add_row(
             table,
             name,
-            _format_pair(old.clean_below, new.clean_below),
-            _format_pair(old.defect_from, new.defect_from),
-            *(_format_pair(*pair) for pair in figures),
+            _format_pair(format_figure(old.clean_below), format_figure(new.clean_below)),
+            _format_pair(format_figure(old.defect_from), format_figure(new.defect_from)),
+            _format_pair(*(format_figure(c.recall, 3) if c else "-" for c in (was, now))),
+            *(
+                _format_pair(*(f"{getattr(c, what):,}" if c else "-" for c in (was, now)))
+                for what in ("escapes", "reviews", "overkills")
+            ),
         )
     return table
 
 
-def _format_pair(old: float | None, new: float | None) -> str:
-    before, after = format_figure(old), format_figure(new)
+def _format_pair(before: str, after: str) -> str:
     return before if before == after else f"{before} to {after}"

@@ -19,7 +19,11 @@ def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
         return
     tally = summary.tally
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in tally.verdicts.items())
-    typer.echo(f"{summary.out}: {tally.images:,} images: {counts}")
+    images = "image" if tally.images == 1 else "images"
+    typer.echo(f"{summary.out}: {tally.images:,} {images}: {counts}")
+    if summary.left_out:
+        kinds = ", ".join(f"{count:,} {_show(kind)}" for kind, count in summary.left_out.items())
+        typer.echo(f"  left out, for only JPEG and PNG are scored: {kinds}")
     for name, decisions in tally.classes.items():
         counts = ", ".join(f"{decisions[d]:,} {d}" for d in sorted(decisions))
         typer.echo(f"  {name}: {counts or 'nothing scored'}")
@@ -28,7 +32,8 @@ def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
     if tally.placeless:
         typer.echo(
             f"  {tally.placeless:,} of {tally.not_clean:,} that are not clean have no box: nothing"
-            f" in their heatmaps reaches --box-level {summary.identity['box level']:g}"
+            f" in their heatmaps reaches --box-level {summary.identity['box level']:g}; a lower one"
+            " shows more"
         )
     if tally.failed:
         typer.echo(f"  {tally.failed:,} not scored, for review:")

@@ -39,7 +39,7 @@ class Recipe:
 
 RECIPES = (
     Recipe("asymmetric activations, symmetric weights a channel", smooth=False),
-    Recipe("the same after SmoothQuant", smooth=True),
+    Recipe("asymmetric activations, symmetric weights a channel, after SmoothQuant", smooth=True),
 )
 """From the fastest to the most careful; the first that passes the gate is kept."""
 

@@ -1,16 +1,17 @@
 """A scoring from its inputs to its table; broken off at any moment, the same call goes on."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from stripsight.bundle.collapse import list_collapse
+from stripsight.bundle.collapse import list_collapse, list_failed_gate
 from stripsight.bundle.folder import open_manifest
 from stripsight.errors import StripSightError
 from stripsight.scoring.crew import Crew, LocalCrew, Rows
-from stripsight.scoring.inputs import Item, check_apart, check_inputs, list_inputs
+from stripsight.scoring.inputs import Item, check_apart, check_inputs, find_kind, list_inputs
 from stripsight.scoring.journal import Journal, open_journal
 from stripsight.scoring.opening import ClusterOptions, ScoreOptions
 from stripsight.scoring.overlays import Drawing
@@ -60,13 +61,16 @@ def score_inputs(
     check_apart(out, inputs, lists)
     check_output(out)
     report = report_progress or (lambda done, total: None)
-    collapse = list_collapse(open_manifest(bundle_folder))
+    manifest = open_manifest(bundle_folder)
+    collapse = list_collapse(manifest)
     with (
         _hold(out, restart=restart) as journal,
         _open_crew(bundle_folder, options, drawing, cluster) as crew,
     ):
         identity = {**crew.identity, "overlays": drawing.what if drawing else "none"}
-        before = journal.begin(identity, list_inputs(inputs, lists))
+        left_out: Counter[str] = Counter()
+        listed = list_inputs(inputs, lists, lambda name: left_out.update([find_kind(name)]))
+        before = journal.begin(identity, listed)
         total = journal.count()
         done = before
         with (
@@ -95,7 +99,8 @@ def score_inputs(
         round(seconds, 3),
         nodes,
         tuning,
-        collapse,
+        (*collapse, *list_failed_gate(manifest, info.variant)),
+        dict(sorted(left_out.items())),
     )
 
 

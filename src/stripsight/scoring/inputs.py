@@ -32,6 +32,9 @@ _PATTERN = frozenset("*?[")
 _ANY_DEPTH = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
 _LONGEST_LINE = 4096
 
+LeaveOut = Callable[[str], None]
+"""Takes the name of a file that is not called an image."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -83,8 +86,15 @@ def check_apart(out: Path, inputs: Sequence[str], lists: Sequence[Path] = ()) ->
             raise UsageError(f"--out {out} is an input and would be overwritten: name another")
 
 
-def list_inputs(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[Listed]:
+def list_inputs(
+    inputs: Sequence[str], lists: Sequence[Path] = (), leave_out: LeaveOut | None = None
+) -> Iterator[Listed]:
     """Every image of the inputs and lists; within a source in no order.
+
+    Args:
+        inputs: see the module's head.
+        lists: files of paths.
+        leave_out: gets the name of each file of a folder or zip that is not called an image.
 
     Raises:
         UsageError: nothing given, or an input that is nothing at all.
@@ -95,11 +105,16 @@ def list_inputs(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[L
     words = _join(inputs, lists)
     for source, word in enumerate(words):
         empty = True
-        for key, item in _list_one(word, alone=len(words) == 1):
+        for key, item in _list_one(word, leave_out, alone=len(words) == 1):
             empty = False
             yield Listed(source, key, item)
         if empty:
             raise ScoringError(f"no JPEG or PNG in {word}")
+
+
+def find_kind(name: str) -> str:
+    """What a file is called, for a person who wonders why it was left out: `.bmp`."""
+    return Path(name).suffix.lower() or "without a suffix"
 
 
 def is_image_name(name: str) -> bool:
@@ -123,14 +138,16 @@ def _names_list(word: str) -> bool:
     return word.startswith("@") and not os.path.lexists(word)
 
 
-def _list_one(word: str, *, alone: bool) -> Iterator[tuple[bytes, Item]]:
+def _list_one(
+    word: str, leave_out: LeaveOut | None, *, alone: bool
+) -> Iterator[tuple[bytes, Item]]:
     if _names_list(word):
         yield from _list_lines(Path(word[1:]))
     elif Path(word).is_dir():
-        yield from _list_folder(word, prefix="" if alone else word.rstrip("/") + "/")
+        yield from _list_folder(word, "" if alone else word.rstrip("/") + "/", leave_out)
     elif os.path.lexists(word):
         if word.lower().endswith(".zip"):
-            yield from _list_zip(word)
+            yield from _list_zip(word, leave_out)
         else:
             yield b"", Item(show_name(word), word)
     elif _PATTERN.intersection(word):
@@ -142,20 +159,29 @@ def _list_one(word: str, *, alone: bool) -> Iterator[tuple[bytes, Item]]:
         raise UsageError(f"{word}: no such file, folder or zip")
 
 
-def walk_images(root: str, report: Callable[[OSError], None] | None = None) -> Iterator[str]:
+def walk_images(
+    root: str,
+    report: Callable[[OSError], None] | None = None,
+    leave_out: LeaveOut | None = None,
+) -> Iterator[str]:
     """Paths below a folder of all that looks like an image, in no order.
 
     Args:
         root: the folder.
         report: gets the error of a folder below it that cannot be read; the rest is walked.
+        leave_out: gets the names of all other files.
 
     Raises:
         OSError: the folder itself, or without `report` one below it, cannot be read, or is gone
             meanwhile.
     """
     for name, is_folder in _walk(root, report):
-        if not is_folder and is_image_name(name):
+        if is_folder:
+            continue
+        if is_image_name(name):
             yield name
+        elif leave_out is not None:
+            leave_out(name)
 
 
 def _walk(root: str, report: Callable[[OSError], None] | None = None) -> Iterator[tuple[str, bool]]:
@@ -206,18 +232,22 @@ def _match(pattern: str) -> Iterator[str]:
                 yield from _match(glob.escape(root + below) + rest)
 
 
-def _list_folder(root: str, prefix: str) -> Iterator[tuple[bytes, Item]]:
+def _list_folder(
+    root: str, prefix: str, leave_out: LeaveOut | None
+) -> Iterator[tuple[bytes, Item]]:
     stem = root.rstrip("/") + "/"
-    for name in walk_images(root):
+    for name in walk_images(root, leave_out=leave_out):
         yield os.fsencode(name), Item(show_name(prefix + name), stem + name)
 
 
-def _list_zip(path: str) -> Iterator[tuple[bytes, Item]]:
+def _list_zip(path: str, leave_out: LeaveOut | None) -> Iterator[tuple[bytes, Item]]:
     archive = open_archive(Path(path))
     try:
         for number, name in enumerate(archive.files):
             if is_image_name(name):
                 yield _number(number), Item(f"{show_name(path)}!{name}", path, name)
+            elif leave_out is not None:
+                leave_out(name)
     finally:
         archive.close()
 

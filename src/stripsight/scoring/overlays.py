@@ -9,6 +9,7 @@ review is drawn dashed.
 import hashlib
 import math
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -206,12 +207,18 @@ def _list_entries(
         listed = classes.classes[column]
         value = "no number" if score.probability is None else f"{score.probability:.2f}"
         places = [place for place in row.places if place.class_name == score.name]
-        words = f"{listed.id} {listed.title} {value}"
+        words = " ".join(filter(None, (str(listed.id), _spell(listed.title), value)))
         words += " (review)" if score.decision == VERDICTS[1] else ""
         entries.append((words + _describe_places(places, scored), classes.color(column)))
     if row.suspect is not None:
         entries.append((f"suspect image: {row.suspect}", None))
     return entries
+
+
+def _spell(title: str) -> str:
+    """In the letters of Pillow's own font, which has English ones; the class's id stands before."""
+    plain = unicodedata.normalize("NFKD", title.replace("ß", "ss"))
+    return plain.encode("ascii", "ignore").decode().strip()
 
 
 def _describe_places(places: Sequence[Place], scored: Scored) -> str:

@@ -91,7 +91,8 @@ class ScoreSummary:
         seconds: from the first image to the written table; of this one alone.
         nodes: of a cluster, by name; () where this process scored.
         tuning: of its streams, where they were tried.
-        collapse: of the bundle, see `list_collapse`.
+        collapse: see `list_collapse` and `list_failed_gate`.
+        left_out: files of folders and zips that are not called images, by suffix.
     """
 
     out: str
@@ -104,6 +105,7 @@ class ScoreSummary:
     nodes: tuple[NodeShare, ...] = ()
     tuning: Tuning | None = None
     collapse: tuple[str, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def images_per_second(self) -> float | None:
@@ -131,6 +133,7 @@ class ScoreSummary:
             "not_clean": self.tally.not_clean,
             "without_boxes": self.tally.placeless,
             "collapse": list(self.collapse),
+            "left_out": self.left_out,
             "scored_before": self.scored_before,
             "seconds": self.seconds,
             "images_per_second": None if rate is None else round(rate, 2),

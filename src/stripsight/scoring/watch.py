@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from stripsight.bundle.collapse import list_collapse
+from stripsight.bundle.collapse import list_collapse, list_failed_gate
 from stripsight.errors import UsageError
-from stripsight.scoring.inputs import Item, show_name, walk_images
+from stripsight.scoring.inputs import Item, find_kind, show_name, walk_images
 from stripsight.scoring.intake import Intake
 from stripsight.scoring.opening import ScoreOptions, open_scorer
 from stripsight.scoring.overlays import Drawing
@@ -119,6 +119,7 @@ def watch_folder(
         tally = Tally(scorer.judge.names)
         begun = time.monotonic()
         put_off = PutOff()
+        _logger.info("following %s, rows to %s; Ctrl-C or SIGTERM ends it", root, out)
         with Intake(scorer.bundle.manifest.input) as intake:
             for files in _find_new(root, state, settle, put_off, stop):
                 items = [Item(show_name(file.name), str(root / file.name)) for file in files]
@@ -149,7 +150,10 @@ def watch_folder(
         tally,
         0,
         seconds,
-        collapse=list_collapse(scorer.bundle.manifest),
+        collapse=(
+            *list_collapse(scorer.bundle.manifest),
+            *list_failed_gate(scorer.bundle.manifest, scorer.engine.info.variant),
+        ),
     )
 
 
@@ -160,19 +164,26 @@ def _find_new(
     settling = Settling(settle)
     cleaned = time.monotonic()
     known: set[str] = set()
+    left_out: set[str] = set()
     while not stop.is_set():
         begun = time.monotonic()
         files: list[FileState] = []
         troubles: list[str] = []
+        others: set[str] = set()
         away = False
         try:
-            files = [file for file in _look(root, troubles) if not state.has_scored(file)]
+            looked = _look(root, troubles, others)
+            files = [file for file in looked if not state.has_scored(file)]
         except _AwayError as error:
             # A share comes back; what it held is not forgotten meanwhile.
             troubles.append(str(error))
             away = True
         _warn([trouble for trouble in troubles if trouble not in known])
         known = set(troubles)
+        if others - left_out:
+            kinds = ", ".join(sorted(others - left_out))
+            _logger.warning("%s holds files %s: only JPEG and PNG are scored", root, kinds)
+            left_out |= others
         took = time.monotonic() - begun
         ready = put_off.choose(settling.choose(files, begun), begun)
         whole = sorted(ready, key=lambda f: (f.modified_ns, f.name))
@@ -191,15 +202,15 @@ class _AwayError(Exception):
     """The folder cannot be read just now."""
 
 
-def _look(root: Path, troubles: list[str]) -> Iterator[FileState]:
-    """What lies there; `troubles` gets what cannot be read below the folder."""
+def _look(root: Path, troubles: list[str], others: set[str]) -> Iterator[FileState]:
+    """What lies there; `troubles` gets what cannot be read below, `others` kinds of other files."""
 
     def report(error: OSError) -> None:
         if error.errno != errno.ENOENT:  # gone meanwhile
             troubles.append(f"{error.filename} cannot be read: {error.strerror}")
 
     try:
-        for name in walk_images(str(root), report):
+        for name in walk_images(str(root), report, lambda name: others.add(find_kind(name))):
             try:
                 found = _examine(root / name)
             except OSError as error:

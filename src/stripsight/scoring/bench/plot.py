@@ -14,8 +14,8 @@ import numpy as np
 from stripsight.scoring.bench.benchmark import Benchmark
 from stripsight.scoring.bench.throughput import Throughput
 
-_WIDTH = 760
-_LEFT, _RIGHT = 180, 170  # room for the labels
+_WIDTH = 840
+_LEFT, _RIGHT = 180, 250  # room for the labels
 _ROW = 44
 _CURVES = 260
 _INK, _FAINT, _OURS, _OTHERS = "#1a1a1a", "#d4d4d4", "#0b4f8a", "#6b6b6b"
@@ -87,7 +87,8 @@ def _draw_latencies(benchmark: Benchmark, top: int) -> Iterable[str]:
         quotient = f"{ratio.lowest:.3g} to {ratio.highest:.3g}"
         quotient = f"{ratio.median:.3g}" if ratio.agrees else quotient
         times = "" if number == 0 else f", {quotient} times"
-        yield _text(_WIDTH - _RIGHT + 14, y + 5, f"{span[2]:.3g} ms{times}")
+        middle_ms = f"{span[2]:.3g}" if span[2] < 1000 else f"{span[2]:,.0f}"
+        yield _text(_WIDTH - _RIGHT + 14, y + 5, f"{middle_ms} ms{times}")
     yield _line(_LEFT, bottom, _WIDTH - _RIGHT, bottom, _INK)
 
 

@@ -52,6 +52,16 @@ def read_texts(svg: str) -> list[str]:
     return [text.text or "" for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
+def test_no_label_leaves_the_picture() -> None:
+    """A letter of 13 px is at most 7.2 px wide on average in the fonts that are asked for."""
+    for ratio in (RATIO, Ratio(15.0, 12.83, 338.4), Ratio(5.0, 3.921, 14.93)):
+        root = ElementTree.fromstring(draw_benchmark(make_benchmark(slow=1.234, ratio=ratio)))
+        for text in root.iter(f"{SVG}text"):
+            if text.get("text-anchor") == "start" and text.get("font-size") == "13":
+                end = float(text.get("x", "")) + 7.2 * len(text.text or "")
+                assert end <= float(root.get("width", "")), text.text
+
+
 def test_every_contender_and_its_figures_are_named() -> None:
     texts = read_texts(draw_benchmark(make_benchmark()))
     for wanted in (
