@@ -100,12 +100,14 @@ def name_temporary(path: Path, owner: str = "") -> Path:
     return path.with_name(f".{short}{owner}.partial")
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Delete what killed processes left half-written in a folder that nobody else writes to now.
+def remove_unfinished(folder: Path, of: Path | None = None) -> None:
+    """Delete files that killed processes left half-written and that nobody else writes to now.
 
-    Only files that `open_atomically` names so; those of folders below stay.
+    Args:
+        folder: where they lie; those of folders below stay.
+        of: only those that were to become this file; None: all that `open_atomically` names so.
     """
-    for path in folder.glob(".*.partial"):
+    for path in folder.glob(f"{_stem(of)}.*.partial"):
         if is_unfinished(path):
             path.unlink(missing_ok=True)
 
@@ -123,11 +125,14 @@ def remove_dead_folders(parent: Path, of: Path | None = None) -> None:
         parent: where they lie, beside their places.
         of: only those that were to become this one; None: all.
     """
-    stem = ".*" if of is None else f"{name_temporary(of).stem}.*"
-    for path in parent.glob(f"{stem}.partial"):
+    for path in parent.glob(f"{_stem(of)}.*.partial"):
         owner = _OWNED.fullmatch(path.name)
         if owner and path.is_dir() and not path.is_symlink() and not _is_alive(int(owner[1])):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _stem(of: Path | None) -> str:
+    return ".*" if of is None else name_temporary(of).stem
 
 
 def _is_alive(process: int) -> bool:
@@ -138,14 +143,6 @@ def _is_alive(process: int) -> bool:
     except (OSError, OverflowError):
         return True
     return True
-
-
-def remove_leftovers(path: Path) -> None:
-    """Delete what killed processes left of `path`, which nobody else is writing to now."""
-    stem = name_temporary(path).name.removesuffix(".partial")
-    for left in path.parent.glob(f"{stem}.*.partial"):
-        if is_unfinished(left):
-            left.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -95,12 +95,12 @@ def score_inputs(
         golden,
         crew.identity,
         tally,
-        before,
-        round(seconds, 3),
-        nodes,
-        tuning,
-        (*collapse, *list_failed_gate(manifest, info.variant)),
-        dict(sorted(left_out.items())),
+        scored_before=before,
+        seconds=round(seconds, 3),
+        nodes=nodes,
+        tuning=tuning,
+        collapse=(*collapse, *list_failed_gate(manifest, info.variant)),
+        left_out=dict(sorted(left_out.items())),
     )
 
 

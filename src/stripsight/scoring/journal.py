@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stripsight.atomic import remove_leftovers
+from stripsight.atomic import remove_unfinished
 from stripsight.errors import ScoringError
 from stripsight.scoring.inputs import Item, Listed
 from stripsight.scoring.lock import lock_file
@@ -233,7 +233,7 @@ def open_journal(out: Path, *, restart: bool) -> Iterator[Journal]:
     """
     folder = name_partial(out)
     with lock_file(folder, LOCK_NAME):
-        remove_leftovers(out)
+        remove_unfinished(out.parent, out)
         if restart:
             _remove_files(folder)
         journal = Journal(folder)
