@@ -73,6 +73,7 @@ def prepare_bundle(folder: Path, backbone: str, strips: Path) -> Bundle:
         decisions=Decisions(
             classes.names, make_identity(len(classes)), policy, nothing, (0,) * len(classes)
         ),
+        box_levels=(None,) * len(classes),
         variants=tuple(
             Variant(name, precision, "openvino", file, 0.1, {"passed": True}, {"latency_ms": 1.0})
             for name, (precision, file) in VARIANTS.items()

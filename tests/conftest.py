@@ -321,6 +321,7 @@ def _build_manifest(
         classes=ClassList.from_names(classes),
         input=InputContract(*size, tuple(image_sizes)),
         decisions=decisions,
+        box_levels=(0.5,) * count,
         variants=tuple(
             Variant(name, name, "openvino", file, 0.05, {"passed": True}, {"latency_ms": latency})
             for name, file, latency in variants

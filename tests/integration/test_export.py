@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 from stripsight.bundle.folder import Bundle, open_bundle
 from stripsight.bundle.gate import LARGEST_DISTANCE, regate
@@ -20,6 +21,7 @@ from stripsight.bundle.validation import read_validation
 from stripsight.cli.app import run_command
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.document import apply_decisions, load_decisions, to_record
+from stripsight.decision.places import compute_heatmap
 from stripsight.errors import BundleError
 from stripsight.evaluation.predictions import load_predictions
 from stripsight.imaging import read_grey
@@ -111,6 +113,27 @@ def test_every_variant_was_judged_and_timed(exported: Bundle, judged: tuple[Path
         assert variant.speed["latency_ms"] > 0
     assert exported.manifest.find_variant(exported.manifest.chosen).passed
     assert exported.manifest.why_chosen.startswith(f"{exported.manifest.chosen} is the")
+
+
+def test_box_levels_are_fitted_on_validation(exported: Bundle, tiny_dataset: Path) -> None:
+    images = SeverstalFullImageDataset(
+        tiny_dataset, split="validation", split_name="holdout", masks=True
+    )
+    engine = load_engine(exported, EngineSettings(variant="fp32"))
+    for column, level in enumerate(exported.manifest.box_levels):
+        assert level is not None
+        drawn = []
+        for row in np.flatnonzero(images.labels[:, column]).tolist():
+            sample = images[row]
+            said = engine.predict(sample["image"].numpy()[None])
+            heat = compute_heatmap(said.class_maps[0, column], SIZE)
+            drawn.append((sample["mask"][column].numpy().ravel(), heat.ravel()))
+
+        def compute_dice(at: float, drawn: list[tuple[np.ndarray, np.ndarray]] = drawn) -> float:
+            return float(np.mean([f1_score(m, h >= at) for m, h in drawn]))
+
+        others = max(compute_dice(at) for at in np.linspace(0.01, 0.99, 99))
+        assert compute_dice(level) >= others - 0.01
 
 
 def test_the_gate_comes_to_the_same_from_the_bundle_alone(exported: Bundle) -> None:

@@ -286,7 +286,10 @@ def break_off(bundle: Path, coil: Path, out: Path, *, after: int) -> None:
     [
         (["--variant", "int8"], "variant fp32 was broken off here, and this one has int8"),
         (["--engine", "onnxruntime"], "engine openvino was broken off here"),
-        (["--box-level", "0.4"], "box level 0.5 was broken off here, and this one has 0.4"),
+        (
+            ["--box-level", "0.4"],
+            "box level of the bundle was broken off here, and this one has",
+        ),
         (["--overlays", "pictures"], "overlays none was broken off here"),
         (["coil/000.png"], "the inputs are not those"),
     ],

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from stripsight.bundle.folder import open_bundle, write_manifest
+from stripsight.bundle.folder import open_bundle, open_manifest, write_manifest
 from stripsight.cli.app import run_command
 from stripsight.decision.document import apply_decisions
 from stripsight.decision.policy import judge_images
@@ -189,7 +189,7 @@ def test_the_summary_says_what_has_no_place_and_times_no_image_that_was_refused(
     words = [bundle, tmp_path / "in", "--out", tmp_path / "out.jsonl", "--box-level"]
     score(*words, 0.999)
     expected = "2 of 2 that are not clean have no box: nothing in their heatmaps reaches"
-    assert f"{expected} --box-level 0.999" in capsys.readouterr().out
+    assert f"{expected} the box level 0.999" in capsys.readouterr().out
     score(*words, 0.001)
     assert "no box" not in capsys.readouterr().out
     paint(tmp_path / "other" / "0.png", 1, (33, 64))
@@ -198,6 +198,31 @@ def test_the_summary_says_what_has_no_place_and_times_no_image_that_was_refused(
     summary = json.loads(capsys.readouterr().out)
     assert (summary["not_clean"], summary["without_boxes"]) == (0, 0)
     assert summary["images_per_second"] is None
+
+
+def test_the_bundle_has_a_box_level_for_each_class(
+    make_bundle: MakeBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_bundle(tmp_path / "b", thresholds=(0.0, 0.0))
+    names = open_manifest(folder).classes.names
+    levels = (0.001, 0.999, None)
+    write_manifest(replace(open_manifest(folder), box_levels=levels), folder)
+    paint(tmp_path / "in" / "0.png", 1)
+
+    def find(*words: object) -> set[str]:
+        score(folder, tmp_path / "in", "--out", tmp_path / "out.jsonl", *words)
+        (row,) = read_jsonl(tmp_path / "out.jsonl")
+        return {box["class"] for box in row["boxes"]}
+
+    whole = find("--box-level", 0.001)
+    assert whole == set(names)
+    assert names[0] in find()
+    assert names[1] not in find()
+    at_default = names[2] in find("--box-level", 0.5)
+    assert (names[2] in find()) == at_default
+    run_command(["bundle", "show", str(folder)])
+    table = capsys.readouterr().out
+    assert all(figure in table for figure in ("box from", "0.001", "0.999", "0.500"))
 
 
 def test_a_size_that_the_bundle_accepts_is_scored_and_boxed_in_its_own_pixels(

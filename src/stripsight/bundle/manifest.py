@@ -1,11 +1,12 @@
 """`manifest.json`: what a bundle is, in one document that signs itself.
 
-    schema_version  1
+    schema_version  2
     bundle_id       sha256 of all the rest, as canonical JSON
     name, created, stripsight
     classes         id, name, title, in column order
     input           height and width of the graph, sizes of the images that are accepted
     decisions       the record of `decisions.json`: calibration and policy
+    box_levels      heat from which on a piece gets a box, one a class; null: nothing to fit it on
     variants        every precision that was built: files, gate, quality and speed
     chosen          the variant that runs unless another is asked for; why
     golden          images with the logits that each variant gave on the machine that exported
@@ -26,8 +27,11 @@ from stripsight.decision.document import Decisions, to_record
 from stripsight.errors import BundleError
 from stripsight.labels import ClassList
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
+
+BOX_LEVEL = 0.5
+"""Of a class that has no level of its own."""
 
 Precision = Literal["fp32", "bf16", "int8"]
 EngineName = Literal["openvino", "onnxruntime"]
@@ -113,6 +117,7 @@ class Manifest:
     classes: ClassList
     input: InputContract
     decisions: Decisions
+    box_levels: tuple[float | None, ...]
     variants: tuple[Variant, ...]
     chosen: str
     why_chosen: str
@@ -131,6 +136,7 @@ class Manifest:
             self.decisions.class_names == self.classes.names,
             "the decisions are of other classes than the class list",
         )
+        check(len(self.box_levels) == len(self.classes), "not one box level for each class")
         for variant in self.variants:
             for file in variant.graph_files:
                 check(file in self.files, f"{file} is not among the files")
@@ -187,6 +193,7 @@ class Manifest:
                 "image_sizes": [list(size) for size in self.input.image_sizes],
             },
             "decisions": to_record(self.decisions),
+            "box_levels": list(self.box_levels),
             "variants": [asdict(variant) for variant in self.variants],
             "chosen": self.chosen,
             "why_chosen": self.why_chosen,

@@ -23,8 +23,8 @@ from stripsight.imaging import DEFAULT_LIMITS
 from stripsight.labels import ClassList, is_line
 
 _KEYS = (
-    *("bundle_id", "chosen", "classes", "created", "decisions", "files", "golden", "input"),
-    *("name", "provenance", "schema_version", "stripsight", "variants", "why_chosen"),
+    *("box_levels", "bundle_id", "chosen", "classes", "created", "decisions", "files", "golden"),
+    *("input", "name", "provenance", "schema_version", "stripsight", "variants", "why_chosen"),
 )
 
 
@@ -77,6 +77,7 @@ def _read_document(document: Any) -> Manifest:
         classes=ClassList.from_json(content["classes"]),
         input=_read_input(content["input"]),
         decisions=decisions,
+        box_levels=_read_levels(content["box_levels"]),
         variants=tuple(
             _read_variant(entry, decisions.class_names) for entry in content["variants"]
         ),
@@ -104,6 +105,15 @@ def _read_input(entry: dict[str, Any]) -> InputContract:
             f"an image size of {size[0]}x{size[1]} is above every limit",
         )
     return InputContract(entry["height"], entry["width"], tuple((h, w) for h, w in sizes))
+
+
+def _read_levels(entry: Any) -> tuple[float | None, ...]:
+    check(isinstance(entry, list), "box_levels is no list")
+    for level in entry:
+        check(
+            level is None or (type(level) is float and 0 < level < 1), f"{level!r} is no box level"
+        )
+    return tuple(entry)
 
 
 def _check_words(decisions: Decisions) -> None:

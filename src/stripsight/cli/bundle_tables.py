@@ -8,6 +8,7 @@ import typer
 
 from stripsight.bundle.collapse import list_collapse
 from stripsight.bundle.folder import Bundle
+from stripsight.bundle.manifest import BOX_LEVEL
 from stripsight.bundle.policy_change import BY_HAND, is_as_exported
 from stripsight.bundle.validation import count_validation
 from stripsight.cli.terminal import print_table
@@ -88,17 +89,18 @@ def describe_card(manifest: "Manifest") -> str:
 
 def _tabulate_classes(manifest: "Manifest") -> "Table":
     table = start_table(
-        ["class", "title", "calibration"], ["positives", "clean below", "defect from"]
+        ["class", "title", "calibration"], ["positives", "clean below", "defect from", "box from"]
     )
     decisions = manifest.decisions
-    for entry, curve, positives, limits in zip(
+    for entry, curve, positives, limits, level in zip(
         manifest.classes,
         decisions.calibration.classes,
         decisions.positives,
         decisions.policy.classes,
+        manifest.box_levels,
         strict=True,
     ):
-        thresholds = (limits.clean_below, limits.defect_from)
+        thresholds = (limits.clean_below, limits.defect_from, level or BOX_LEVEL)
         add_row(
             table,
             entry.name,

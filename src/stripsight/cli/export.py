@@ -69,7 +69,8 @@ def export(
         raise UsageError("--kserve serves a repository: give --triton DIR, too")
     say_loading()
     from stripsight.export.kserve import check_service_file, write_kserve_manifest
-    from stripsight.export.run import ExportSettings, export_runs
+    from stripsight.export.run import export_runs
+    from stripsight.export.settings import ExportSettings
     from stripsight.export.table import list_notes, tabulate_variants, to_json
     from stripsight.export.triton import (
         check_repository,

@@ -49,8 +49,15 @@ def score(
         bool, typer.Option("--restart", help="Throw away what a broken-off scoring left.")
     ] = False,
     box_level: Annotated[
-        float, typer.Option(help="Pieces of a heatmap at least so hot get a box.", min=0, max=1)
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            help="Pieces of a heatmap at least so hot get a box. Default: each class's own level,"
+            " fitted when the bundle was made.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
     variant: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Not the one the bundle chose.", show_default=False),
@@ -115,7 +122,7 @@ def score(
     from stripsight.scoring.engine import EngineSettings
     from stripsight.scoring.opening import ClusterOptions, ScoreOptions
 
-    if not 0 < box_level < 1:
+    if box_level is not None and not 0 < box_level < 1:
         raise UsageError(f"--box-level {box_level}: choose above 0 and below 1")
     if overlays_all and overlays is None:
         raise UsageError("--overlays-all says which pictures --overlays DIR gets: give it too")

@@ -32,8 +32,8 @@ def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
     if tally.placeless:
         typer.echo(
             f"  {tally.placeless:,} of {tally.not_clean:,} that are not clean have no box: nothing"
-            f" in their heatmaps reaches --box-level {summary.identity['box level']:g}; a lower one"
-            " shows more"
+            f" in their heatmaps reaches the box level {summary.identity['box level']}; a lower"
+            " --box-level shows more"
         )
     if tally.failed:
         typer.echo(f"  {tally.failed:,} not scored, for review:")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from stripsight.bundle.folder import Bundle
 from stripsight.data.dataset import SeverstalFullImageDataset
-from stripsight.scoring.engine import Engine, EngineSettings, load_engine
+from stripsight.scoring.engine import Engine, EngineSettings, Output, load_engine
 from stripsight.scoring.threads import count_cores
 
 ROUNDS = 25
@@ -25,17 +25,20 @@ def predict_images(
     engine: Engine,
     dataset: SeverstalFullImageDataset,
     report_image: Callable[[], None] = lambda: None,
-) -> npt.NDArray[np.float32]:
-    """Logits float32 `[N, C]` of every image, one by one.
+) -> Output:
+    """Logits float32 `[N, C]` and class maps `[N, C, h, w]` of every image, one by one.
 
     Raises:
         ImageError: an image cannot be decoded.
     """
-    logits: list[npt.NDArray[np.float32]] = []
+    outputs: list[Output] = []
     for _, output in engine.predict_each(_read(dataset)):
-        logits.append(output.logits)
+        outputs.append(output)
         report_image()
-    return np.concatenate(logits)
+    return Output(
+        np.concatenate([output.logits for output in outputs]),
+        np.concatenate([output.class_maps for output in outputs]),
+    )
 
 
 def time_variants(

@@ -6,7 +6,7 @@ and is held against PyTorch in fp32. The fastest that passes becomes the default
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from stripsight.bundle.folder import Bundle, open_bundle, seal_file, write_manif
 from stripsight.bundle.gate import choose_variant, judge_variant
 from stripsight.bundle.manifest import InputContract, Manifest, Precision, Variant
 from stripsight.bundle.validation import Validation, write_validation
-from stripsight.errors import EngineError, EvaluationError, UsageError
+from stripsight.errors import EngineError, EvaluationError
+from stripsight.evaluation.localisation.levels import fit_box_levels
+from stripsight.evaluation.localisation.measure import open_masked
 from stripsight.export.collapse import refuse_collapse
 from stripsight.export.destination import check_destination, fill_folder
 from stripsight.export.golden import TOLERANCE, choose_golden, write_golden
@@ -32,18 +34,15 @@ from stripsight.export.graph import (
 from stripsight.export.measure import predict_images, time_variants
 from stripsight.export.members import CARD, Members, open_members
 from stripsight.export.quantise import (
-    CALIBRATION_IMAGES,
     RECIPES,
     SEED,
     choose_calibration_images,
     quantise,
 )
 from stripsight.export.record import describe_origin
-from stripsight.labels import is_line
+from stripsight.export.settings import ExportSettings
 from stripsight.scoring.engine import EngineSettings, load_engine
 from stripsight.scoring.onnx_backend import ONNX_FILE
-
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
 
 logger = logging.getLogger(__name__)
 
@@ -51,49 +50,10 @@ ReportProgress = Callable[[str, int, int], None]
 """Takes (stage, done, in all)."""
 
 
-@dataclass(frozen=True)
-class ExportSettings:
-    """How to export.
-
-    Attributes:
-        variants: to build; fp32 always is, the others are held against it.
-        calibration_images: of the training split, for int8.
-        name: of the bundle; None: its folder's.
-        force: replace a bundle that stands there.
-        allow_collapse: export though a class is never found; the manifest says so.
-    """
-
-    variants: tuple[str, ...] = PRECISIONS
-    calibration_images: int = CALIBRATION_IMAGES
-    name: str | None = None
-    force: bool = False
-    allow_collapse: bool = False
-
-    def __post_init__(self) -> None:
-        strange = [name for name in self.variants if name not in PRECISIONS]
-        if strange:
-            raise UsageError(f"unknown variant {strange[0]!r}; known: {', '.join(PRECISIONS)}")
-        if self.calibration_images < 1:
-            raise UsageError(
-                f"--calibration-images {self.calibration_images}: at least 1 is needed"
-            )
-
-    def choose_name(self, folder: Path) -> str:
-        """Of a bundle at `folder`.
-
-        Raises:
-            UsageError: no line of text.
-        """
-        name = self.name or folder.resolve().name
-        if not is_line(name):
-            raise UsageError(f"{name!a} is no name of a bundle, one line of text: give --name")
-        return name
-
-
 def export_runs(
     runs: Sequence[Path],
     folder: Path,
-    settings: ExportSettings = ExportSettings(),
+    settings: ExportSettings = ExportSettings(),  # noqa: B008  it is frozen
     *,
     report_progress: ReportProgress = lambda stage, done, total: None,
 ) -> Bundle:
@@ -132,6 +92,7 @@ class _Export:
         self.data = members.first.data
         self.images = self.data.datasets["validation"]
         self.logits: dict[str, Any] = {}
+        self.box_levels: tuple[float | None, ...] = (None,) * len(self.data.classes)
         self.skipped: dict[str, str] = {}
         self.calibration: dict[str, Any] | None = None
         if self.images.ids != members.validation.ids:
@@ -225,7 +186,10 @@ class _Export:
             done += 1
             self.report(what, done, len(self.images))
 
-        self.logits[variant.name] = predict_images(engine, self.images, report_image)
+        said = predict_images(engine, self.images, report_image)
+        self.logits[variant.name] = said.logits
+        if variant.name == "fp32":
+            self.box_levels = fit_box_levels(open_masked(self.data, "validation"), said.class_maps)
         validation = self._gather({variant.name: self.logits[variant.name]})
         gate = judge_variant(self.members.decisions, validation, variant.name, variant.precision)
         return replace(variant, gate=gate)
@@ -263,6 +227,7 @@ class _Export:
             classes=self.data.classes,
             input=InputContract(height, width, tuple(sorted(sizes))),
             decisions=self.members.decisions,
+            box_levels=self.box_levels,
             variants=tuple(replace(variant, gate={"passed": True}) for variant in variants),
             chosen=variants[0].name,
             why_chosen="",

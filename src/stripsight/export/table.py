@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from stripsight.bundle.collapse import list_collapse
-from stripsight.bundle.manifest import Manifest, Variant
+from stripsight.bundle.manifest import BOX_LEVEL, Manifest, Variant
 
 _STEADY = 1 / 1.2
 """Lower over upper quartile of the times; nearer 1 on a machine that does nothing else."""
@@ -61,6 +61,16 @@ def list_notes(manifest: Manifest) -> list[str]:
     lost = [row["name"] for row in reference if row["reference_recall"] == 0]
     if lost:
         notes.append(f"{', '.join(lost)} is never found, in any variant: nothing could be lost")
+    unplaced = [
+        name
+        for name, level in zip(manifest.classes.names, manifest.box_levels, strict=True)
+        if level is None
+    ]
+    if unplaced:
+        notes.append(
+            f"no place of {', '.join(unplaced)} was drawn in validation: boxes of it begin at a"
+            f" heat of {BOX_LEVEL}, which nothing was fitted on"
+        )
     unsteady = [v.name for v in manifest.variants if v.speed["steadiness"] < _STEADY]
     if unsteady:
         notes.append(

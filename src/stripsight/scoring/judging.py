@@ -7,16 +7,13 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
-from stripsight.bundle.manifest import Manifest
+from stripsight.bundle.manifest import BOX_LEVEL, Manifest
 from stripsight.decision.calibration import Calibration
 from stripsight.decision.places import find_boxes, upsample_map
 from stripsight.decision.policy import REVIEW, Policy, decide, judge_images
 from stripsight.scoring.engine import EngineInfo, Output
 from stripsight.scoring.intake import Refused, Taken
 from stripsight.scoring.rows import UNDECIDED, VERDICTS, ClassScore, Origin, Place, Row
-
-BOX_LEVEL = 0.5
-"""Of a heatmap: pieces at least so hot get a box."""
 
 
 @dataclass(frozen=True)
@@ -28,24 +25,24 @@ class Judge:
         calibration: logits to probabilities.
         policy: probabilities to decisions.
         origin: what the rows say they were made by.
-        level: of the heatmaps, see `BOX_LEVEL`.
+        levels: heat from which on a piece gets a box, one a class.
     """
 
     names: tuple[str, ...]
     calibration: Calibration
     policy: Policy
     origin: Origin
-    level: float = BOX_LEVEL
+    levels: tuple[float, ...]
 
     @classmethod
-    def of(cls, manifest: Manifest, info: EngineInfo, level: float = BOX_LEVEL) -> "Judge":
-        """The judge of a bundle that runs as `info` says."""
+    def of(cls, manifest: Manifest, info: EngineInfo, level: float | None = None) -> "Judge":
+        """The judge of a bundle that runs as `info` says; `level` is for every class, if given."""
         return cls(
             manifest.classes.names,
             manifest.decisions.calibration,
             manifest.decisions.policy,
             Origin(manifest.bundle_id, info.variant, info.precision, info.engine),
-            level,
+            tuple(level or fitted or BOX_LEVEL for fitted in manifest.box_levels),
         )
 
     def judge(self, id_: str, taken: Taken, output: Output) -> Row:
@@ -82,7 +79,7 @@ class Judge:
                     self.names[column],
                     output.class_maps[0, column],
                     (taken.stored.shape[0], taken.stored.shape[1]),
-                    self.level,
+                    self.levels[column],
                 )
             ),
             origin=self.origin,

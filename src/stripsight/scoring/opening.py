@@ -7,7 +7,7 @@ from typing import Any
 from stripsight.bundle.folder import Bundle, open_bundle
 from stripsight.scoring.engine import Engine, EngineSettings, load_engine
 from stripsight.scoring.golden import GoldenCheck, check_golden
-from stripsight.scoring.judging import BOX_LEVEL, Judge
+from stripsight.scoring.judging import Judge
 from stripsight.scoring.threads import keep_numpy_to_one_thread
 
 
@@ -17,11 +17,15 @@ class ScoreOptions:
 
     Attributes:
         settings: of the engine.
-        level: of the heatmaps, see `BOX_LEVEL`.
+        level: heat from which on a piece gets a box, for every class; None: the bundle's levels.
     """
 
     settings: EngineSettings = field(default_factory=EngineSettings)
-    level: float = BOX_LEVEL
+    level: float | None = None
+
+    def name_level(self) -> str:
+        """As a journal holds it; the bundle's own follow from its id."""
+        return "of the bundle" if self.level is None else f"{self.level:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,12 @@ class Scorer:
     engine: Engine
     judge: Judge
     golden: GoldenCheck
+    options: ScoreOptions
 
     @property
     def identity(self) -> dict[str, Any]:
         """What rows depend on, as plain JSON."""
-        return {**asdict(self.judge.origin), "box level": self.judge.level}
+        return {**asdict(self.judge.origin), "box level": self.options.name_level()}
 
 
 def open_scorer(folder: Path, options: ScoreOptions = ScoreOptions()) -> Scorer:
@@ -65,4 +70,5 @@ def open_scorer(folder: Path, options: ScoreOptions = ScoreOptions()) -> Scorer:
     keep_numpy_to_one_thread()
     engine = load_engine(bundle, options.settings)
     golden = check_golden(bundle, engine, quick=True)
-    return Scorer(bundle, engine, Judge.of(bundle.manifest, engine.info, options.level), golden)
+    judge = Judge.of(bundle.manifest, engine.info, options.level)
+    return Scorer(bundle, engine, judge, golden, options)

@@ -65,7 +65,7 @@ class Drawing:
     def open(self, scorer: Scorer) -> "Overlays":
         """What draws them for a bundle."""
         classes = scorer.bundle.manifest.classes
-        return Overlays(self.folder, classes, scorer.judge.level, self.everything)
+        return Overlays(self.folder, classes, scorer.judge.levels, self.everything)
 
     @property
     def what(self) -> str:
@@ -80,13 +80,13 @@ class Overlays:
     Attributes:
         folder: gets `<id>.overlay.jpg` for each picture.
         classes: of the bundle.
-        level: of the heatmaps.
+        levels: heat from which on a piece is outlined, one a class.
         everything: of clean images, too.
     """
 
     folder: Path
     classes: ClassList
-    level: float
+    levels: tuple[float, ...]
     everything: bool = False
 
     def save(self, scored: Scored) -> None:
@@ -101,7 +101,7 @@ class Overlays:
         path = self.folder / os.fsdecode(name_overlay(scored.row.id).encode())
         path.parent.mkdir(parents=True, exist_ok=True)
         data = BytesIO()
-        draw_overlay(scored, self.classes, self.level).save(data, "JPEG", quality=_QUALITY)
+        draw_overlay(scored, self.classes, self.levels).save(data, "JPEG", quality=_QUALITY)
         # Not synced: a picture that a power cut takes can be drawn again.
         temporary = name_temporary(path)
         try:
@@ -130,7 +130,7 @@ def _cut(part: str) -> str:
     return part.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
-def draw_overlay(scored: Scored, classes: ClassList, level: float) -> Image.Image:
+def draw_overlay(scored: Scored, classes: ClassList, levels: Sequence[float]) -> Image.Image:
     """The strip at its own scale under a band of words; an image that was read."""
     assert scored.taken is not None
     assert scored.output is not None
@@ -145,7 +145,7 @@ def draw_overlay(scored: Scored, classes: ClassList, level: float) -> Image.Imag
     hot = {}
     for column, _ in called:
         heat = upsample_map(scored.output.class_maps[0, column], (height, width))
-        hot[column] = heat >= math.log(level / (1 - level))
+        hot[column] = heat >= math.log(levels[column] / (1 - levels[column]))
     for column, score in called:
         dashed = score.decision == VERDICTS[1]
         _draw_contour(strip, hot[column], classes.color(column), dashed=dashed)

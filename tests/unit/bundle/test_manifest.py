@@ -67,13 +67,13 @@ def test_the_order_of_keys_does_not_matter(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize(
     ("version", "word", "advice"),
-    [(2, "a newer", "update StripSight"), (0, "an older", "export the bundle again")],
+    [(3, "a newer", "update StripSight"), (1, "an older", "export the bundle again")],
 )
 def test_another_schema_is_named_as_such(version: int, word: str, advice: str) -> None:
     # A newer one may have any other keys, and any other way of signing.
     data = json.dumps({"schema_version": version, "new": 1}).encode()
     with pytest.raises(
-        BundleError, match=f"{version}, of {word} StripSight; this one reads 1: {advice}"
+        BundleError, match=f"{version}, of {word} StripSight; this one reads 2: {advice}"
     ):
         read_manifest(data)
 
@@ -137,6 +137,11 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "a threshold above 1": ({"decisions/policy/classes/0/defect_from": 3.0}, "are none"),
     "decisions from test": ({"decisions/fitted_on/part": "test"}, "validation alone"),
     "decisions of old": ({"decisions": {"threshold": 0.5}}, "it must have the keys"),
+    "a box level of all": ({"box_levels": 0.5}, "box_levels is no list"),
+    "a box level of 0": ({"box_levels/0": 0.0}, "0.0 is no box level"),
+    "a box level of 1": ({"box_levels/0": 1.0}, "1.0 is no box level"),
+    "a box level as text": ({"box_levels/0": "0.5"}, "'0.5' is no box level"),
+    "fewer box levels": ({"box_levels": [0.5, None]}, "not one box level for each class"),
     "a key too many": ({"more": 1}, "it must have the keys"),
     "a gate of no objects": ({"variants/0/gate/classes": "ab"}, "no list of objects"),
     "a gate without classes": ({"variants/0/gate/classes": None}, "no list of objects"),

@@ -11,7 +11,8 @@ from stripsight.bundle.folder import open_bundle
 from stripsight.bundle.manifest import FILE_NAME
 from stripsight.errors import BundleError, UsageError
 from stripsight.export import run
-from stripsight.export.run import ExportSettings, export_runs
+from stripsight.export.run import export_runs
+from stripsight.export.settings import ExportSettings
 
 
 @pytest.mark.parametrize(

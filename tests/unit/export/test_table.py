@@ -28,6 +28,11 @@ def manifest(make_bundle: MakeBundle, tmp_path: Path) -> Manifest:
     return replace(opened, variants=variants, provenance={"runs": [{}]})
 
 
+def test_a_class_without_a_box_level_of_its_own_is_named(manifest: Manifest) -> None:
+    (note,) = list_notes(replace(manifest, box_levels=(0.2, None, 0.3)))
+    assert note.startswith("no place of spot was drawn in validation: boxes of it begin at a heat")
+
+
 def test_nothing_is_said_where_nothing_is_wrong(manifest: Manifest) -> None:
     assert list_notes(manifest) == []
 

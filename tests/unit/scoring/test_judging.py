@@ -1,6 +1,7 @@
 """From a network's output to a row."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from stripsight.scoring.rows import Origin, Row
 ORIGIN = Origin("b" * 64, "bf16", "bf16", "openvino")
 NAMES = ("scratch", "spot", "rust")
 THRESHOLDS = (ClassPolicy(0.2, 0.6), ClassPolicy.at(0.5), ClassPolicy(None, None))
-JUDGE = Judge(NAMES, make_identity(3), Policy("review", {}, THRESHOLDS), ORIGIN)
+JUDGE = Judge(NAMES, make_identity(3), Policy("review", {}, THRESHOLDS), ORIGIN, (0.5, 0.5, 0.5))
 TAKEN = Taken(np.zeros((16, 32), np.uint8), np.zeros((16, 32), np.uint8), None)
 
 
@@ -54,6 +55,19 @@ def test_boxes_are_of_classes_that_are_called_or_in_review() -> None:
         ("spot", 0, 0, 32, 16, 512),
     ]
     assert judge(0.1, 0.1, 0.9).places == ()
+
+
+def test_each_class_has_its_own_box_level() -> None:
+    maps = np.full((1, 3, 2, 4), -6, np.float32)
+    maps[0, :2, :, 0] = 0  # a heat of 0.5 on the left
+    logits = np.array([[2, 2, -9]], np.float32)
+
+    def find(levels: tuple[float, ...]) -> list[str]:
+        row = replace(JUDGE, levels=levels).judge("x", TAKEN, Output(logits, maps))
+        return [place.class_name for place in row.places]
+
+    assert find((0.4, 0.6, 0.1)) == ["scratch"]
+    assert find((0.6, 0.4, 0.1)) == ["spot"]
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])

@@ -22,7 +22,10 @@ from stripsight.scoring.rows import Origin
 
 CLASSES = ClassList.from_names(["scratch", "spot"])
 POLICY = Policy("review", {}, (ClassPolicy(0.3, 0.7),) * 2)
-JUDGE = Judge(CLASSES.names, make_identity(2), POLICY, Origin("b" * 64, "a", "fp32", "openvino"))
+LEVELS = (0.5, 0.5)
+JUDGE = Judge(
+    CLASSES.names, make_identity(2), POLICY, Origin("b" * 64, "a", "fp32", "openvino"), LEVELS
+)
 BAND = 26
 
 
@@ -42,7 +45,7 @@ def find_colored(picture: Image.Image) -> np.ndarray:
 
 
 def test_a_called_class_is_drawn_around_its_pieces_and_the_steel_stays() -> None:
-    picture = draw_overlay(score(5, -5), CLASSES, 0.5)
+    picture = draw_overlay(score(5, -5), CLASSES, LEVELS)
     assert picture.size == (256, 64 + BAND)
     columns = find_colored(picture)
     assert columns.min() < 40
@@ -53,18 +56,18 @@ def test_a_called_class_is_drawn_around_its_pieces_and_the_steel_stays() -> None
 
 
 def test_what_is_clean_is_not_drawn() -> None:
-    assert find_colored(draw_overlay(score(-5, -5), CLASSES, 0.5)).size == 0
-    only_right = find_colored(draw_overlay(score(-5, 5), CLASSES, 0.5))
+    assert find_colored(draw_overlay(score(-5, -5), CLASSES, LEVELS)).size == 0
+    only_right = find_colored(draw_overlay(score(-5, 5), CLASSES, LEVELS))
     assert only_right.min() > 200
 
 
 def test_review_is_dashed() -> None:
-    drawn = [find_colored(draw_overlay(score(logit, -5), CLASSES, 0.5)) for logit in (5, 0)]
+    drawn = [find_colored(draw_overlay(score(logit, -5), CLASSES, LEVELS)) for logit in (5, 0)]
     assert 0 < drawn[1].size < drawn[0].size
 
 
 def test_colours_differ_in_grey_print_and_from_their_rim() -> None:
-    picture = np.asarray(draw_overlay(score(5, -5), CLASSES, 0.5).convert("L"))[BAND:]
+    picture = np.asarray(draw_overlay(score(5, -5), CLASSES, LEVELS).convert("L"))[BAND:]
     line, rim = picture[picture > 120], picture[picture < 40]
     assert line.size > 0
     assert rim.size > 0
@@ -85,14 +88,14 @@ def test_the_band_names_every_class_within_the_picture(
     names = ["crazing", "inclusion", "pitted_surface", "a" * 64]
     classes = ClassList.from_names(names)
     policy = Policy("review", {}, (ClassPolicy(0.3, 0.7),) * 4)
-    judge_ = Judge(classes.names, make_identity(4), policy, JUDGE.origin)
+    judge_ = Judge(classes.names, make_identity(4), policy, JUDGE.origin, (0.5,) * 4)
     grey = np.full((64, width), 90, np.uint8)
     taken = Taken(grey, grey, "saturated")
     maps = np.full((1, 4, 2, 2), -6, np.float32)
     maps[0, 1] = 6
     output = Output(np.array([[0, 4, 4, 4]], np.float32), maps)
     scored = Scored(Item("a", "a"), judge_.judge("a", taken, output), taken, output)
-    picture = draw_overlay(scored, classes, 0.5)
+    picture = draw_overlay(scored, classes, (0.5,) * 4)
     said = "".join(text for _, text in written).replace(" ", "")
     assert "1crazing0.50(review),noplace2inclusion0.98,overthewholeimage3pitted" in said
     assert "a" * 64 in said
@@ -108,7 +111,7 @@ def test_only_what_is_not_clean_gets_a_picture_unless_all_do(tmp_path: Path) -> 
     refused = Scored(Item("c.jpg", "c"), JUDGE.refuse("c.jpg", Refused("the file is empty")))
     for everything, expected in ((False, {"a.jpg"}), (True, {"a.jpg", "b.jpg"})):
         folder = tmp_path / str(everything)
-        overlays = Overlays(folder, CLASSES, 0.5, everything)
+        overlays = Overlays(folder, CLASSES, LEVELS, everything)
         for one in (score(5, -5), score(-5, -5, "b.jpg"), refused):
             overlays.save(one)
         names = {path.name.removesuffix(".overlay.jpg") for path in folder.iterdir()}
@@ -122,7 +125,7 @@ def test_a_picture_that_cannot_be_written_is_named_and_leaves_nothing(
 ) -> None:
     (tmp_path / "a.jpg.overlay.jpg").mkdir()  # no file can take its place
     with pytest.raises(OSError, match="directory") as caught:
-        Overlays(tmp_path, CLASSES, 0.5).save(score(5, -5))
+        Overlays(tmp_path, CLASSES, LEVELS).save(score(5, -5))
     assert "partial" not in str(caught.value.filename)
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg.overlay.jpg"]
 

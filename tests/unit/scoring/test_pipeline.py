@@ -25,6 +25,7 @@ JUDGE = Judge(
     make_identity(1),
     Policy("max_f1", {}, (ClassPolicy.at(0.5),)),
     Origin("b" * 64, "fp32", "fp32", "openvino"),
+    (0.5,),
 )
 
 

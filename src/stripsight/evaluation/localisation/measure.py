@@ -48,7 +48,7 @@ def measure_places(
         DataError: a stored mask is damaged.
     """
     # Validation first: its mean masks are a guess that the part is judged beside.
-    datasets = {name: _with_masks(data, name) for name in dict.fromkeys((FITTED_ON, part))}
+    datasets = {name: open_masked(data, name) for name in dict.fromkeys((FITTED_ON, part))}
     total = sum(int(dataset.labels.any(axis=1).sum()) for dataset in datasets.values())
     done = 0
 
@@ -81,7 +81,7 @@ def measure_places(
             images=len(judged[column].rows),
             groups=len(np.unique(groups[judged[column].rows])),
             **_count_kinds(judged[column], column, boxed),
-            level=_to_heat(scales[column], fitted[column].get("maps")),
+            level=scales[column].heat(fitted[column]["maps"]) if fitted[column] else None,
             found={measure: compare(values) for measure, values in figures[column].items()},
         )
         for column in columns
@@ -97,7 +97,8 @@ def measure_places(
     )
 
 
-def _with_masks(data: StripDataModule, part: str) -> SeverstalFullImageDataset:
+def open_masked(data: StripDataModule, part: str) -> SeverstalFullImageDataset:
+    """The images of a part with their masks, in the size that the network takes."""
     return SeverstalFullImageDataset(
         data.prepared, ids=data.datasets[part].ids, masks=True, image_size=data.image_size
     )
@@ -131,7 +132,3 @@ def _count_kinds(
 ) -> dict[str, int]:
     boxes = sum((row, column) in boxed for row in tally.rows.tolist())
     return {"masks": len(tally.rows) - boxes, "boxes": boxes}
-
-
-def _to_heat(scale: Scale, step: int | None) -> float | None:
-    return None if step is None else float(0.5 + 0.5 * np.tanh(0.5 * scale.level(step)))

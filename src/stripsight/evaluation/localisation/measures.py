@@ -49,6 +49,10 @@ class Scale:
         """The lowest value of a step."""
         return self.low + step * (self.high - self.low) / BINS
 
+    def heat(self, step: int) -> float:
+        """The same as a probability, where the values are logits."""
+        return float(0.5 + 0.5 * np.tanh(0.5 * self.level(step)))
+
 
 def compute_pointing(heat: Map, mask: Mask) -> float:
     """Share of the hottest pixels that lie in the mask: 1 or 0, unless several are equally hot.

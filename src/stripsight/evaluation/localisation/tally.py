@@ -4,7 +4,7 @@ Only images that show a class take part in its tally, and only where somebody dr
 class is on an image is what the classifier's own figures say.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,9 +96,8 @@ def tally_part(
     ]
     growing = [_Growing() for _ in mean_masks]
     for row in np.flatnonzero(dataset.labels.any(axis=1)).tolist():
-        masks, known = dataset.read_masks(row)
-        for column in np.flatnonzero(dataset.labels[row] & known).tolist():
-            mask, tally = masks[column], growing[column]
+        for column, mask in read_located(dataset, row):
+            tally = growing[column]
             if not mask.any():
                 tally.vanished += 1
                 continue
@@ -112,6 +111,16 @@ def tally_part(
             )
         report_image()
     return tuple(_finish(tally) for tally in growing)
+
+
+def read_located(dataset: SeverstalFullImageDataset, row: int) -> Iterator[tuple[int, Mask]]:
+    """(column, mask `[H, W]`) of each class that an image shows and somebody drew.
+
+    A mask may be empty: at a small size a thin defect has no pixel left.
+    """
+    masks, known = dataset.read_masks(row)
+    for column in np.flatnonzero(dataset.labels[row] & known).tolist():
+        yield column, masks[column]
 
 
 class _Guess:
