@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_OWNED = re.compile(r"\.[0-9a-f]{16}\.(\d+)\.partial")
-"""Name of a temporary file, or of a folder that is being filled, with the process that does."""
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_OWNED = re.compile(r"\.[0-9a-f]{16}\.([0-9a-f]{8})\.(\d+)\.partial")
+"""Name of a temporary file, or of a folder that is being filled, with the host and the process that
+do: on a shared disk, the number of a process says nothing about another machine's."""
 
 
 @contextmanager
@@ -28,7 +31,7 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
         OSError: the disk is full or read-only; the old file is intact and no temporary file is
         left.
     """
-    temporary = name_temporary(path, f".{os.getpid()}")
+    temporary = name_own_temporary(path)
     try:
         with name_in_errors(path, temporary):
             with temporary.open("w+b") as file:
@@ -94,10 +97,20 @@ def make_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def name_temporary(path: Path, owner: str = "") -> Path:
+def name_temporary(path: Path) -> Path:
     """The file beside `path` to write first; its name is short, however long that of `path` is."""
-    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    return path.with_name(f".{short}{owner}.partial")
+    return path.with_name(f".{_shorten(path)}.partial")
+
+
+def name_own_temporary(path: Path, process: int | None = None) -> Path:
+    """The same for one process of this host, this one if none is given: whether it is still at work
+    can be seen by the name."""
+    owner = os.getpid() if process is None else process
+    return path.with_name(f".{_shorten(path)}.{_HOST}.{owner}.partial")
+
+
+def _shorten(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
 
 
 def remove_unfinished(folder: Path, of: Path | None = None) -> None:
@@ -127,7 +140,8 @@ def remove_dead_folders(parent: Path, of: Path | None = None) -> None:
     """
     for path in parent.glob(f"{_stem(of)}.*.partial"):
         owner = _OWNED.fullmatch(path.name)
-        if owner and path.is_dir() and not path.is_symlink() and not _is_alive(int(owner[1])):
+        dead = owner is not None and owner[1] == _HOST and not _is_alive(int(owner[2]))
+        if dead and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
 
 

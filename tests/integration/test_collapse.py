@@ -78,7 +78,7 @@ def test_the_bundle_and_a_score_say_it(
         assert f"DO NOT USE AS IT IS: at export: {FOUND}" in printed
         assert "\x1b" not in printed
     assert run_command(["score", str(folder), str(image), f"--out={out}", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["collapse"][0] == f"at export: {FOUND}"
+    assert json.loads(capsys.readouterr().out)["warnings"][0] == f"at export: {FOUND}"
 
 
 def test_thresholds_that_lose_a_class_later_are_said_too(

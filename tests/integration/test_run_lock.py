@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stripsight.atomic import name_own_temporary
 from stripsight.cli.app import run_command
 from stripsight.evaluation.run import evaluate_run
 from stripsight.training.lock import LOCK_NAME, lock_run
@@ -89,14 +90,14 @@ def test_a_folder_that_is_no_run_gets_no_lock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["decide", *DECIDE], ["evaluate", "--allow-collapse"]])
 def test_what_killed_commands_left_is_removed(run: Path, words: list[str]) -> None:
-    left = [run / ".0123456789abcdef.77.partial", run / "checkpoints/.0123456789abcdef.8.partial"]
-    others = [run / ".notes.partial", run / "big.0123456789abcdef.77.partial", run / "x.partial"]
+    left = [name_own_temporary(run / "x", 77), name_own_temporary(run / "checkpoints" / "y", 8)]
+    others = [run / ".notes.partial", run / f"big{left[0].name}", run / "x.partial"]
     for path in [*left, *others]:
         path.write_bytes(b"half")
     below = run / "mine" / left[0].name
     below.parent.mkdir()
     below.write_bytes(b"half")
-    folder = run / ".0123456789abcdef.78.partial"
+    folder = name_own_temporary(run / "z", 78)
     folder.mkdir()
     assert run_command([words[0], str(run), *words[1:]]) == 0
     assert not any(path.exists() for path in left)

@@ -258,6 +258,27 @@ def test_scored_again_the_table_is_replaced(bundle: Path, coil: Path, tmp_path: 
     assert pq.read_metadata(out).num_rows == 11
 
 
+def test_pictures_beside_what_a_pattern_takes_are_drawn(
+    bundle: Path, coil: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("coil/*.png", "coil/**/*.png", "coil/*"):
+        score(bundle, pattern, "--out", "out.jsonl", "--overlays", "coil/o", "--overlays-all")
+        assert len(list((coil / "o" / "coil").iterdir())) == 12
+
+
+def test_the_summary_names_images_that_nobody_should_believe(
+    bundle: Path, coil: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(7):
+        Image.fromarray(np.zeros((32, 64), np.uint8)).save(coil / f"dark{number}.png")
+    score(bundle, coil, "--out", tmp_path / "out.csv")
+    said = capsys.readouterr().out
+    assert "7 suspect: all black" in said
+    assert "dark4.png: all black" in said
+    assert "dark5.png" not in said
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -276,6 +297,9 @@ def test_scored_again_the_table_is_replaced(bundle: Path, coil: Path, tmp_path: 
         (["coil", "--out", "out.csv", "--overlays-all"], 2, "--overlays DIR"),
         (["coil", "--out", "out.csv", "--overlays", "coil/pictures"], 2, "scored as images"),
         (["coil", "empty", "--out", "out.csv", "--overlays", "."], 2, "scored as images"),
+        (["coil/**/*", "--out", "out.csv", "--overlays", "coil/o"], 2, "scored as images"),
+        (["c*/0*", "--out", "out.csv", "--overlays", "."], 2, "scored as images"),
+        (["coil", "empty/*", "--out", "out.csv", "--overlays", "coil/o"], 2, "scored as images"),
         (["coil", "--watch", "--out", "a.jsonl", "--overlays", "coil/"], 2, "scored as images"),
         (["coil", "--out", "out.csv", "--settle", "3"], 2, "give --watch, too"),
         (["coil", "--watch", "--out", "a.jsonl", "--settle", "inf"], 2, "0 to 3600 seconds"),

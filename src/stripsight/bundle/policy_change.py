@@ -16,7 +16,7 @@ from pathlib import Path
 from stripsight.atomic import (
     make_folder,
     name_in_errors,
-    name_temporary,
+    name_own_temporary,
     remove_dead_folders,
     remove_unfinished,
 )
@@ -156,7 +156,7 @@ def _choose(gated: Manifest, before: Manifest, variant: str | None) -> Manifest:
 
 
 def _copy(bundle: Bundle, manifest: Manifest, out: Path) -> None:
-    temporary = name_temporary(out, f".{os.getpid()}")
+    temporary = name_own_temporary(out)
     with make_folder(out.parent), name_in_errors(out, temporary):
         remove_dead_folders(out.parent, out)
         try:

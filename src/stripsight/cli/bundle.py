@@ -268,6 +268,6 @@ def triton(
     model = write_triton_repository(opened, repository, backend=backend.value, name=name)
     typer.echo(f"{model.variant} for Triton's {model.backend} backend: {model.folder}")
     if kserve is not None:
-        write_kserve_manifest(opened, kserve, storage)
+        write_kserve_manifest(opened, kserve, storage, name=name)
         typer.echo(f"KServe: put {repository} at {storage}, then kubectl apply -f {kserve}")
     typer.echo("clients get logits: docs/onnx.md turns them into verdicts by manifest.json")

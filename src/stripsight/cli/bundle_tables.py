@@ -56,6 +56,9 @@ def print_bundle(bundle: "Bundle") -> None:
     for promise in decisions.promises:
         typer.echo(f"promised: {promise.get('words', json.dumps(promise))}")
     print_table(_tabulate_variants(manifest.variants, manifest.chosen))
+    for variant in manifest.variants:
+        for reason in variant.gate.get("reasons", ()):
+            typer.echo(f"failed     {variant.name}: {reason}")
     typer.echo(f"chosen     {manifest.why_chosen}")
     size = sum(seal.bytes for seal in manifest.files.values()) / 1e6
     typer.echo(
@@ -116,8 +119,8 @@ def _tabulate_variants(variants: Sequence["Variant"], chosen: str) -> "Table":
     table = start_table(
         ["variant", "engine", "gate"],
         [
-            *("recall against PyTorch's", "F1 against PyTorch's"),
-            *("furthest probability", "ms an image", "images/s"),
+            *("recall\nto PyTorch's", "F1 to\nPyTorch's", "furthest\nprobability"),
+            *("ms an\nimage", "images/s"),
         ],
     )
     for variant in variants:
@@ -127,7 +130,7 @@ def _tabulate_variants(variants: Sequence["Variant"], chosen: str) -> "Table":
             table,
             variant.name + (" (chosen)" if variant.name == chosen else ""),
             variant.engine,
-            "passed" if variant.passed else "; ".join(map(str, gate.get("reasons", ["failed"]))),
+            "passed" if variant.passed else "failed",
             *("-" if share is None else f"{share:.1%}" for share in shares),
             format_figure(gate.get("largest_probability_distance")),
             format_figure(speed.get("latency_ms"), 1),

@@ -144,7 +144,9 @@ def score(
     options = ScoreOptions(settings, box_level)
     draw = None
     if overlays is not None:
-        draw = _plan_overlays(overlays, inputs or [], everything=overlays_all)
+        from stripsight.scoring.overlays import plan_drawing
+
+        draw = plan_drawing(overlays, inputs or [], everything=overlays_all)
     if watch:
         if cluster is not None:
             raise UsageError("--watch follows one camera on this machine: without --cluster")
@@ -241,25 +243,6 @@ def _watch(
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
             signal.signal(number, handler)
     print_summary(summary, as_json=as_json)
-
-
-def _plan_overlays(folder: Path, inputs: list[str], *, everything: bool) -> "Drawing":
-    from stripsight.atomic import check_writable
-    from stripsight.errors import UsageError
-    from stripsight.scoring.inputs import show_name
-    from stripsight.scoring.overlays import Drawing, name_overlay
-
-    for word in inputs:
-        root = Path(word)
-        id_ = "a" if len(inputs) == 1 else show_name(word.rstrip("/") + "/a")
-        for place in (folder, folder / name_overlay(id_)):
-            if root.is_dir() and root.resolve() in (place.resolve(), *place.resolve().parents):
-                raise UsageError(
-                    f"--overlays {folder}: pictures would lie in {word} and be scored as images;"
-                    " name a folder outside"
-                )
-    check_writable(folder)
-    return Drawing(folder, everything)
 
 
 class _Terminated(BaseException):

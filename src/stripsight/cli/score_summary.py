@@ -29,6 +29,8 @@ def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
         typer.echo(f"  {name}: {counts or 'nothing scored'}")
     for what, count in tally.suspects.items():
         typer.echo(f"  {count:,} suspect: {what}")
+    for id_, what in tally.suspect_ids:
+        typer.echo(f"    {_show(id_)}: {what}")
     if tally.placeless:
         typer.echo(
             f"  {tally.placeless:,} of {tally.not_clean:,} that are not clean have no box: nothing"
@@ -51,7 +53,7 @@ def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
         workers = f"{node.workers} worker{'' if node.workers == 1 else 's'}"
         typer.echo(f"  node {_show(node.node)}: {workers}, {node.images:,} images")
     typer.echo(summary.golden.describe())
-    print_collapse(summary.collapse)
+    print_collapse(summary.warnings)
 
 
 def _show(text: str) -> str:

@@ -17,7 +17,7 @@ from stripsight.atomic import (
     check_writable,
     is_unfinished,
     name_in_errors,
-    name_temporary,
+    name_own_temporary,
     remove_dead_folders,
 )
 from stripsight.bundle.folder import open_manifest
@@ -57,7 +57,7 @@ def fill_folder(folder: Path) -> Iterator[Path]:
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_dead_folders(folder.parent, folder)
-    temporary = name_temporary(folder, f".{os.getpid()}")
+    temporary = name_own_temporary(folder)
     try:
         with name_in_errors(folder, temporary):
             temporary.mkdir()

@@ -24,19 +24,22 @@ STORAGE = "pvc://models"
 _SCHEMES = ("pvc", "s3", "gs", "hdfs", "webhdfs", "https", "http", "oci", "abfs")
 
 
-def write_kserve_manifest(bundle: Bundle, file: Path, storage_uri: str = STORAGE) -> None:
+def write_kserve_manifest(
+    bundle: Bundle, file: Path, storage_uri: str = STORAGE, *, name: str | None = None
+) -> None:
     """Write the manifest in one step.
 
     Args:
-        bundle: opened; its name and id go into the manifest.
+        bundle: opened; its id goes into the manifest.
         file: such as `service.yaml`; replaced where it is there, its folder made where it is not.
         storage_uri: of the model repository, as the cluster reaches it.
+        name: of the model, which the service is called after; None: the bundle's.
 
     Raises:
         UsageError: a storage URI that is none.
         OSError: it cannot be written.
     """
-    text = build_kserve_manifest(bundle, storage_uri)
+    text = build_kserve_manifest(bundle, storage_uri, name=name)
     with make_folder(file.parent):
         write_atomically(file, text.encode())
 
@@ -52,7 +55,9 @@ def check_service_file(file: Path) -> None:
     check_writable(file.parent)
 
 
-def build_kserve_manifest(bundle: Bundle, storage_uri: str = STORAGE) -> str:
+def build_kserve_manifest(
+    bundle: Bundle, storage_uri: str = STORAGE, *, name: str | None = None
+) -> str:
     """The manifest as text.
 
     Raises:
@@ -63,14 +68,14 @@ def build_kserve_manifest(bundle: Bundle, storage_uri: str = STORAGE) -> str:
         raise UsageError(
             f"{storage_uri!r} is no storage URI: {STORAGE}, s3://bucket/models, or the like"
         )
-    name = make_model_name(bundle.manifest.name)
+    model = make_model_name(name or bundle.manifest.name)
     # A Kubernetes name begins with a letter.
-    name = name if name[0].isalpha() else f"m-{name}"[:63].rstrip("-")
+    service = model if model[0].isalpha() else f"m-{model}"[:63].rstrip("-")
     return f"""\
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
 metadata:
-  name: {json.dumps(name)}
+  name: {json.dumps(service)}
   annotations:
     stripsight/bundle-id: {json.dumps(bundle.manifest.bundle_id)}
 spec:

@@ -12,7 +12,6 @@ Source: Triton's model_config.proto and docs/user_guide/model_configuration.md.
 """
 
 import json
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from stripsight.atomic import (
     check_writable,
     make_folder,
     name_in_errors,
-    name_temporary,
+    name_own_temporary,
     remove_dead_folders,
     write_atomically,
 )
@@ -85,7 +84,7 @@ def write_triton_repository(
     files = _list_files(variant, backend)
     names = "".join(f"{each}\n" for each in bundle.manifest.classes.names)
     config = build_config(bundle, model, backend, variant)
-    temporary = name_temporary(target, f".{os.getpid()}")
+    temporary = name_own_temporary(target)
     version = temporary / "1"
     with make_folder(folder), name_in_errors(target, temporary):
         # Of every model: Triton would take what a kill left for one.

@@ -99,7 +99,7 @@ def score_inputs(
         seconds=round(seconds, 3),
         nodes=nodes,
         tuning=tuning,
-        collapse=(*collapse, *list_failed_gate(manifest, info.variant)),
+        warnings=(*collapse, *list_failed_gate(manifest, info.variant)),
         left_out=dict(sorted(left_out.items())),
     )
 

@@ -22,6 +22,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from stripsight.archives import open_archive
@@ -84,6 +85,34 @@ def check_apart(out: Path, inputs: Sequence[str], lists: Sequence[Path] = ()) ->
         path = Path(word[1:] if _names_list(word) else word)
         if out.exists() and path.exists() and out.samefile(path):
             raise UsageError(f"--out {out} is an input and would be overwritten: name another")
+
+
+def find_example(word: str, *, alone: bool) -> str:
+    """The id that an image right in an input might have."""
+    if _is_pattern(word):
+        return word.replace("*", "a").replace("?", "a")
+    return "a.jpg" if alone and Path(word).is_dir() else f"{word.rstrip('/')}/a.jpg"
+
+
+def takes_in(word: str, path: Path) -> bool:
+    """Whether a folder or pattern would find an image at `path`, which need not be there yet."""
+    if _is_pattern(word):
+        return _fits(path.absolute().parts, Path(word).absolute().parts)
+    root = Path(word)
+    return root.is_dir() and root.resolve() in path.resolve().parents
+
+
+def _is_pattern(word: str) -> bool:
+    return bool(_PATTERN.intersection(word)) and not os.path.lexists(word)
+
+
+def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path fits a pattern, part by part; `**` stands for any number of folders."""
+    if not pattern or not parts:
+        return not pattern and not parts
+    if pattern[0] == "**":
+        return _fits(parts, pattern[1:]) or _fits(parts[1:], pattern)
+    return fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
 def list_inputs(

@@ -20,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from stripsight.atomic import name_in_errors, name_temporary
+from stripsight.atomic import check_writable, name_in_errors, name_temporary
 from stripsight.decision.places import upsample_map
+from stripsight.errors import UsageError
 from stripsight.labels import ClassList
+from stripsight.scoring.inputs import find_example, show_name, takes_in
 from stripsight.scoring.opening import Scorer
 from stripsight.scoring.pipeline import Scored
 from stripsight.scoring.rows import VERDICTS, ClassScore, Place
@@ -70,7 +72,25 @@ class Drawing:
     @property
     def what(self) -> str:
         """As it stands in the journal."""
-        return "all" if self.everything else "called"
+        return "of everything" if self.everything else "of what is not clean"
+
+
+def plan_drawing(folder: Path, inputs: Sequence[str], *, everything: bool) -> Drawing:
+    """Pictures in `folder`, if it can be written and no input would take them for images.
+
+    Raises:
+        UsageError: they would lie in an input, or match a pattern.
+        OSError: the folder cannot be written.
+    """
+    ids = [show_name(find_example(word, alone=len(inputs) == 1)) for word in inputs]
+    for word in inputs:
+        if any(takes_in(word, folder / name_overlay(id_)) for id_ in ids):
+            raise UsageError(
+                f"--overlays {folder}: pictures would lie in {word} and be scored as images;"
+                " name a folder outside"
+            )
+    check_writable(folder)
+    return Drawing(folder, everything)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class Tally:
         failed: rows without a score that could be believed.
         reasons: of the first failed rows, with their ids.
         suspects: rows of images that should not be believed though they were scored.
+        suspect_ids: of the first of them, with what is wrong.
         not_clean: rows with a score that are not clean.
         placeless: those of them without a single box.
     """
@@ -32,6 +33,7 @@ class Tally:
     failed: int = 0
     reasons: list[tuple[str, str]] = field(default_factory=list)
     suspects: dict[str, int] = field(default_factory=dict)
+    suspect_ids: list[tuple[str, str]] = field(default_factory=list)
     not_clean: int = 0
     placeless: int = 0
 
@@ -58,6 +60,8 @@ class Tally:
             self.placeless += not row["boxes"]
         if row["suspect"] is not None:
             self.suspects[row["suspect"]] = self.suspects.get(row["suspect"], 0) + 1
+            if len(self.suspect_ids) < _REASONS:
+                self.suspect_ids.append((row["id"], row["suspect"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class ScoreSummary:
         seconds: from the first image to the written table; of this one alone.
         nodes: of a cluster, by name; () where this process scored.
         tuning: of its streams, where they were tried.
-        collapse: see `list_collapse` and `list_failed_gate`.
+        warnings: why nobody should use the bundle as it is: classes never found, a failed gate.
         left_out: files of folders and zips that are not called images, by suffix.
     """
 
@@ -104,7 +108,7 @@ class ScoreSummary:
     seconds: float
     nodes: tuple[NodeShare, ...] = ()
     tuning: Tuning | None = None
-    collapse: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -130,9 +134,10 @@ class ScoreSummary:
             "failed": self.tally.failed,
             "reasons": [{"id": id_, "reason": reason} for id_, reason in self.tally.reasons],
             "suspects": self.tally.suspects,
+            "suspect_ids": [{"id": id_, "suspect": what} for id_, what in self.tally.suspect_ids],
             "not_clean": self.tally.not_clean,
             "without_boxes": self.tally.placeless,
-            "collapse": list(self.collapse),
+            "warnings": list(self.warnings),
             "left_out": self.left_out,
             "scored_before": self.scored_before,
             "seconds": self.seconds,

@@ -150,7 +150,7 @@ def watch_folder(
         tally,
         0,
         seconds,
-        collapse=(
+        warnings=(
             *list_collapse(scorer.bundle.manifest),
             *list_failed_gate(scorer.bundle.manifest, scorer.engine.info.variant),
         ),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stripsight.atomic import name_temporary
+from stripsight.atomic import name_own_temporary
 from stripsight.bundle.folder import open_bundle, write_manifest
 from stripsight.bundle.manifest import FILE_NAME
 from stripsight.bundle.policy_change import change_policy, replace_decisions, set_thresholds
@@ -165,7 +165,7 @@ def test_a_full_disk_names_the_new_bundle_and_leaves_nothing(
 
 def test_the_copy_that_a_kill_left_is_removed(bundle: Path, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
-    left = name_temporary(tmp_path / "new", f".{int(ended.stdout)}")
+    left = name_own_temporary(tmp_path / "new", int(ended.stdout))
     left.mkdir()
     (left / "fp32.xml").write_text("half")
     change_policy(bundle, set_spot(0.4), out=tmp_path / "new")

@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 import pytest
 
-from stripsight.atomic import name_temporary, remove_dead_folders
+from stripsight.atomic import name_own_temporary, remove_dead_folders
 from stripsight.bundle.folder import open_bundle
 from stripsight.bundle.manifest import FILE_NAME
 from stripsight.errors import BundleError
@@ -139,24 +139,27 @@ def test_leftovers_of_the_dead_are_removed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
-    dead = name_temporary(folder, f".{done.stdout.decode().strip()}")
-    alive = name_temporary(folder, ".1")
-    for path in (dead, alive):
+    dead = name_own_temporary(folder, int(done.stdout))
+    alive = name_own_temporary(folder, 1)
+    # On a shared disk: a number that is dead here may be at work there.
+    elsewhere = dead.with_name(dead.name.replace(dead.name.split(".")[2], "0" * 8))
+    for path in (dead, alive, elsewhere):
         path.mkdir()
         (path / "fp32.xml").write_text("x")
     with fill_folder(folder):
         pass
     assert not dead.exists()
     assert alive.exists()
+    assert elsewhere.exists()
 
 
 def test_what_a_killed_set_policy_left_does_not_save_a_bundle(
     make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
     folder = make_bundle(tmp_path / "bundle", golden=0)
-    name_temporary(folder / FILE_NAME, ".1").write_text("half")
+    name_own_temporary(folder / FILE_NAME, 1).write_text("half")
     check_destination(folder, force=True)
-    name_temporary(folder / "golden" / "x", ".1").parent.mkdir(exist_ok=True)
-    name_temporary(folder / "golden" / "x", ".1").write_text("somebody's")
+    name_own_temporary(folder / "golden" / "x", 1).parent.mkdir(exist_ok=True)
+    name_own_temporary(folder / "golden" / "x", 1).write_text("somebody's")
     with pytest.raises(BundleError, match="no part of the bundle"):
         check_destination(folder, force=True)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from stripsight.atomic import name_temporary
+from stripsight.atomic import name_own_temporary
 from stripsight.bundle.folder import Bundle, open_bundle, seal_file
 from stripsight.bundle.reading import read_manifest
 from stripsight.cli.app import run_command
@@ -175,7 +175,7 @@ def test_a_full_disk_leaves_no_half_model(
 
 def test_what_a_kill_left_in_the_repository_is_no_model(bundle: Bundle, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
-    left = name_temporary(tmp_path / "another", f".{int(ended.stdout)}")
+    left = name_own_temporary(tmp_path / "another", int(ended.stdout))
     (left / "1").mkdir(parents=True)
     write_triton_repository(bundle, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mill-3-line-b"]
@@ -206,6 +206,14 @@ def test_a_name_that_begins_with_a_number_is_given_a_letter(bundle: Bundle) -> N
     named = Bundle(bundle.folder, replace(bundle.manifest, name="3rd line"))
     service = yaml.safe_load(build_kserve_manifest(named))
     assert service["metadata"]["name"] == "m-3rd-line"
+
+
+def test_the_service_is_called_after_the_model(bundle: Bundle, tmp_path: Path) -> None:
+    service = tmp_path / "service.yaml"
+    words = ["bundle", "triton", str(bundle.folder), str(tmp_path / "models"), "--name", "Coil_7"]
+    assert run_command([*words, "--kserve", str(service)]) == 0
+    assert (tmp_path / "models" / "Coil_7").is_dir()
+    assert yaml.safe_load(service.read_text())["metadata"]["name"] == "coil-7"
 
 
 def test_the_command_writes_both(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripsight.atomic import name_temporary
+from stripsight.atomic import name_own_temporary, name_temporary
 from stripsight.errors import ScoringError
 from stripsight.scoring.inputs import Item, Listed
 from stripsight.scoring.journal import FILE_NAME, name_partial, open_journal
@@ -151,8 +151,8 @@ def test_what_is_not_its_own_stays(begun: Path, restart: bool) -> None:
 
 
 def test_a_table_that_a_kill_left_half_written_is_removed(begun: Path) -> None:
-    dead = name_temporary(begun, ".4194304")
-    others = [name_temporary(begun.with_name("other.csv"), ".1"), name_temporary(begun)]
+    dead = name_own_temporary(begun, 4194304)
+    others = [name_own_temporary(begun.with_name("other.csv"), 1), name_temporary(begun)]
     for path in (dead, *others):
         path.write_text("half")
     with open_journal(begun, restart=False):

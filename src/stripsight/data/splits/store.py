@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from stripsight.atomic import name_in_errors, name_temporary
+from stripsight.atomic import name_in_errors, name_own_temporary
 from stripsight.data.prepared import PreparedDataset
 from stripsight.data.splits.balance import PartCounts
 from stripsight.data.splits.files import (
@@ -87,7 +87,7 @@ def save_splits(dataset: PreparedDataset, splits: Sequence[Split]) -> tuple[Path
     for split in splits:
         files[folder / f"{split.name}.csv"] = format_table(split)
     folder.mkdir(parents=True, exist_ok=True)
-    temporaries = {path: name_temporary(path, f".{os.getpid()}") for path in files}
+    temporaries = {path: name_own_temporary(path) for path in files}
     try:
         for path, data in files.items():
             temporary = temporaries[path]

@@ -115,6 +115,12 @@ def list_notes(benchmark: Benchmark) -> list[str]:
             f"the rounds disagree on {', '.join(apart)}: believe no ratio of it, and measure again"
             " on a machine that does nothing else"
         )
+    timed = {point.name for point in benchmark.throughputs}
+    alone = [latency.name for latency in benchmark.latencies if latency.name not in timed]
+    if alone:
+        notes.append(
+            f"no throughput of {', '.join(alone)}: it is measured of the first --variant only"
+        )
     if len(first.seconds) < 100:
         notes.append(
             f"p99 of {len(first.seconds)} requests is little more than the slowest: --seconds"
