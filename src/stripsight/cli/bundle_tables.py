@@ -56,6 +56,9 @@ def print_bundle(bundle: "Bundle") -> None:
     for promise in decisions.promises:
         typer.echo(f"promised: {promise.get('words', json.dumps(promise))}")
     print_table(_tabulate_variants(manifest.variants, manifest.chosen))
+    typer.echo(
+        "kept       of PyTorch's, by the class that lost most; off: a probability from PyTorch's"
+    )
     for variant in manifest.variants:
         for reason in variant.gate.get("reasons", ()):
             typer.echo(f"failed     {variant.name}: {reason}")
@@ -92,7 +95,8 @@ def describe_card(manifest: "Manifest") -> str:
 
 def _tabulate_classes(manifest: "Manifest") -> "Table":
     table = start_table(
-        ["class", "title", "calibration"], ["positives", "clean below", "defect from", "box from"]
+        ["class", "title", "calibration"],
+        ["positives", "clean\nbelow", "defect\nfrom", "box\nfrom"],
     )
     decisions = manifest.decisions
     for entry, curve, positives, limits, level in zip(
@@ -119,8 +123,7 @@ def _tabulate_variants(variants: Sequence["Variant"], chosen: str) -> "Table":
     table = start_table(
         ["variant", "engine", "gate"],
         [
-            *("recall\nto PyTorch's", "F1 to\nPyTorch's", "furthest\nprobability"),
-            *("ms an\nimage", "images/s"),
+            *("recall\nkept", "F1\nkept", "off by\nat most", "ms an\nimage", "images/s"),
         ],
     )
     for variant in variants:
@@ -176,7 +179,7 @@ def start_table(words: list[str], numbers: list[str]) -> "Table":
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in words:
         table.add_column(heading)
     for heading in numbers:
