@@ -189,14 +189,15 @@ def _draw_contour(strip: Image.Image, hot: Hot, color: str, *, dashed: bool) -> 
         return
     # Around the piece, not on it: the defect itself stays to be seen.
     mask = Image.fromarray(hot).convert("L")
-    line = _ring(mask, 1, 5)
-    rim = _ring(mask, 5, 7)
+    # Light within and dark without: in grey print, one of them stands out from any steel.
+    edge, line, rim = _ring(mask, 1, 3), _ring(mask, 3, 7), _ring(mask, 7, 9)
     if dashed:
         diagonal = np.add.outer(np.arange(hot.shape[0]), np.arange(hot.shape[1]))
         gaps = Image.fromarray((diagonal // _DASH % 2 * 255).astype(np.uint8))
-        line = Image.composite(line, Image.new("L", line.size), gaps)
-    strip.paste(_INK, mask=rim)
-    strip.paste(color, mask=line)
+        nothing = Image.new("L", line.size)
+        edge, line = (Image.composite(ring, nothing, gaps) for ring in (edge, line))
+    for ink, ring in ((_INK, rim), (color, line), (_PAPER, edge)):
+        strip.paste(ink, mask=ring)
 
 
 def _ring(mask: Image.Image, inner: int, outer: int) -> Image.Image:

@@ -29,9 +29,9 @@ JUDGE = Judge(
 BAND = 26
 
 
-def score(first: float, second: float, id_: str = "a.jpg") -> Scored:
+def score(first: float, second: float, id_: str = "a.jpg", steel: int = 90) -> Scored:
     """A grey strip of 64 x 256 whose left fifth is hot for the first class, the right for both."""
-    grey = np.full((64, 256), 90, np.uint8)
+    grey = np.full((64, 256), steel, np.uint8)
     logits = np.array([[first, second]], np.float32)
     maps = np.full((1, 2, 2, 8), -6, np.float32)
     maps[0, 0, :, 0] = maps[0, :, :, -1] = 6
@@ -66,11 +66,16 @@ def test_review_is_dashed() -> None:
     assert 0 < drawn[1].size < drawn[0].size
 
 
-def test_colours_differ_in_grey_print_and_from_their_rim() -> None:
-    picture = np.asarray(draw_overlay(score(5, -5), CLASSES, LEVELS).convert("L"))[BAND:]
-    line, rim = picture[picture > 120], picture[picture < 40]
-    assert line.size > 0
-    assert rim.size > 0
+@pytest.mark.parametrize("color", ["#0072B2", "#009E73", "#808080", "#F0E442"])
+@pytest.mark.parametrize("steel", [0, 60, 105, 128, 170, 255])
+def test_a_contour_stands_out_from_any_steel_in_grey_print(
+    steel: int, color: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClassList, "color", lambda self, column: color)
+    picture = draw_overlay(score(5, -5, steel=steel), CLASSES, LEVELS)
+    # The vertical piece of the left contour, below the box's mark.
+    grey = np.asarray(picture.convert("L")).astype(int)[BAND + 30 : BAND + 60, 20:60]
+    assert (np.abs(grey - steel).max(axis=1) >= 100).all()
 
 
 @pytest.mark.parametrize("width", [24, 200, 256, 1600])
