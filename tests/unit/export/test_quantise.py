@@ -35,7 +35,7 @@ def build_graph(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "smooth"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "accurate", "smooth"])
 def test_one_bright_image_of_thirty_two_is_not_cut_off(recipe: Recipe, tmp_path: Path) -> None:
     build_graph(tmp_path / "model.onnx")
     convert_to_openvino(tmp_path / "model.onnx", tmp_path / "fp32.xml")
