@@ -11,16 +11,19 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-_OWNED = re.compile(r"\.[0-9a-f]{16}\.([0-9a-f]{8})\.(\d+)\.partial")
-"""Name of a temporary file, or of a folder that is being filled, with the host and the process that
-do: on a shared disk, the number of a process says nothing about another machine's."""
+_OWNED = re.compile(r"\.[0-9a-f]{16}\.(?:([0-9a-f]{8})\.)?(\d+)\.partial")
+"""Name of a temporary file, or of a folder that is being filled: a host and a process own it."""
+_ABANDONED = 24 * 60 * 60
+"""Seconds after which a folder of another host, which may be a container that is gone, is nobody's;
+filling one takes minutes."""
 
 
 @contextmanager
@@ -106,7 +109,7 @@ def name_own_temporary(path: Path, process: int | None = None) -> Path:
     """The same for one process of this host, this one if none is given: whether it is still at work
     can be seen by the name."""
     owner = os.getpid() if process is None else process
-    return path.with_name(f".{_shorten(path)}.{_HOST}.{owner}.partial")
+    return path.with_name(f".{_shorten(path)}.{_name_host()}.{owner}.partial")
 
 
 def _shorten(path: Path) -> str:
@@ -132,7 +135,7 @@ def is_unfinished(path: Path) -> bool:
 
 
 def remove_dead_folders(parent: Path, of: Path | None = None) -> None:
-    """Delete folders that processes of this machine were filling when they were killed.
+    """Delete folders that were being filled by processes that were killed.
 
     Args:
         parent: where they lie, beside their places.
@@ -140,13 +143,28 @@ def remove_dead_folders(parent: Path, of: Path | None = None) -> None:
     """
     for path in parent.glob(f"{_stem(of)}.*.partial"):
         owner = _OWNED.fullmatch(path.name)
-        dead = owner is not None and owner[1] == _HOST and not _is_alive(int(owner[2]))
-        if dead and path.is_dir() and not path.is_symlink():
+        if owner is None or not path.is_dir() or path.is_symlink():
+            continue
+        # On a shared disk, the number of a process says nothing about another machine's.
+        here = owner[1] == _name_host()
+        if not _is_alive(int(owner[2])) if here else _is_abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _stem(of: Path | None) -> str:
     return ".*" if of is None else name_temporary(of).stem
+
+
+@cache
+def _name_host() -> str:
+    return hashlib.sha256(os.fsencode(socket.gethostname())).hexdigest()[:8]
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > _ABANDONED
+    except FileNotFoundError:
+        return False
 
 
 def _is_alive(process: int) -> bool:

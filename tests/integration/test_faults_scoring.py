@@ -284,13 +284,10 @@ def break_off(bundle: Path, coil: Path, out: Path, *, after: int) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (["--variant", "int8"], "variant fp32 was broken off here, and this one has int8"),
-        (["--engine", "onnxruntime"], "engine openvino was broken off here"),
-        (
-            ["--box-level", "0.4"],
-            "box level of the bundle was broken off here, and this one has",
-        ),
-        (["--overlays", "pictures"], "overlays none was broken off here"),
+        (["--variant", "int8"], "broken off here has variant fp32, this one variant int8"),
+        (["--engine", "onnxruntime"], "has engine openvino, this one engine onnxruntime"),
+        (["--box-level", "0.4"], "has box level of the bundle, this one box level 0.4"),
+        (["--overlays", "pictures"], "overlays none, this one overlays of what is not clean"),
         (["coil/000.png"], "the inputs are not those"),
     ],
 )
@@ -324,7 +321,7 @@ def test_a_bundle_under_other_thresholds_is_told_apart(
     coil, out = make_coil(tmp_path, 20), tmp_path / "out.csv"
     break_off(first, coil, out, after=5)
     assert score(second, coil, "--out", out) == 1
-    assert "a scoring with bundle_id" in capsys.readouterr().err
+    assert "broken off here has bundle_id" in capsys.readouterr().err
 
 
 def test_two_at_once_the_second_is_refused(

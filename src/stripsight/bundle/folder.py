@@ -1,19 +1,22 @@
 """A bundle on disk: opened whole and unchanged, or not at all."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from stripsight.atomic import write_atomically
 from stripsight.bundle.manifest import FILE_NAME, FileSeal, Manifest
-from stripsight.bundle.reading import read_manifest
+from stripsight.bundle.reading import read_file_names, read_manifest
 from stripsight.errors import BundleError
 
 # No manifest is larger; nothing is read into memory because a file claims to be one.
 _LARGEST_MANIFEST = 4 * 2**20
 _BLOCK = 2**20
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,19 @@ def open_manifest(folder: Path) -> Manifest:
     Raises:
         BundleError: no bundle, or its manifest is damaged, changed, or of a newer StripSight.
     """
+    return _parse(folder, read_manifest)
+
+
+def list_own_files(folder: Path) -> frozenset[str]:
+    """Every file that is part of a bundle, its manifest too; of whatever StripSight it is.
+
+    Raises:
+        BundleError: no bundle, or its manifest is damaged or changed.
+    """
+    return _parse(folder, read_file_names) | {FILE_NAME}
+
+
+def _parse(folder: Path, read: Callable[[bytes], T]) -> T:
     path = folder / FILE_NAME
     with _name_in_fault(path):
         if path.is_symlink() or not path.is_file():
@@ -76,7 +92,7 @@ def open_manifest(folder: Path) -> Manifest:
     if len(data) > _LARGEST_MANIFEST:
         raise BundleError(f"{path} is larger than any manifest: export the bundle again")
     try:
-        return read_manifest(data)
+        return read(data)
     except BundleError as error:
         raise BundleError(f"{folder}: {error}") from error
 

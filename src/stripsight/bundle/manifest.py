@@ -31,7 +31,7 @@ SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
 
 BOX_LEVEL = 0.5
-"""Of a class that has no level of its own."""
+"""The box level of a class that has none of its own."""
 
 Precision = Literal["fp32", "bf16", "int8"]
 EngineName = Literal["openvino", "onnxruntime"]
@@ -149,6 +149,10 @@ class Manifest:
             )
         for file in self.files:
             check(_stays_inside(file), f"{file!r} is no path inside the bundle")
+
+    def find_box_levels(self) -> tuple[float, ...]:
+        """The box level of each class, `BOX_LEVEL` where nothing was fitted."""
+        return tuple(BOX_LEVEL if level is None else level for level in self.box_levels)
 
     def find_variant(self, name: str) -> Variant:
         """The variant of that name.

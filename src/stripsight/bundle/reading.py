@@ -51,6 +51,23 @@ def read_manifest(data: bytes) -> Manifest:
         raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
 
 
+def read_file_names(data: bytes) -> frozenset[str]:
+    """The files of a bundle by its manifest, of whatever schema: what goes when it is replaced.
+
+    Raises:
+        BundleError: damaged, or changed since it was signed.
+    """
+    try:
+        document = parse_json(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
+    check(isinstance(document, dict), "it is no object")
+    content = {key: value for key, value in document.items() if key != "bundle_id"}
+    signed = "bundle_id" in document and document["bundle_id"] == hash_content(content)
+    check(signed and isinstance(document.get("files"), dict), "it is not as it was signed")
+    return frozenset(document["files"])
+
+
 def _read_document(document: Any) -> Manifest:
     check(isinstance(document, dict), "it is no object")
     check(tuple(sorted(document)) == _KEYS, f"it must have the keys {', '.join(_KEYS)}")

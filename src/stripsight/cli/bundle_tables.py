@@ -56,9 +56,7 @@ def print_bundle(bundle: "Bundle") -> None:
     for promise in decisions.promises:
         typer.echo(f"promised: {promise.get('words', json.dumps(promise))}")
     print_table(_tabulate_variants(manifest.variants, manifest.chosen))
-    typer.echo(
-        "kept       of PyTorch's, by the class that lost most; off: a probability from PyTorch's"
-    )
+    typer.echo("kept       of PyTorch's, by the class that lost most; off: from its probability")
     for variant in manifest.variants:
         for reason in variant.gate.get("reasons", ()):
             typer.echo(f"failed     {variant.name}: {reason}")
@@ -107,7 +105,7 @@ def _tabulate_classes(manifest: "Manifest") -> "Table":
         manifest.box_levels,
         strict=True,
     ):
-        thresholds = (limits.clean_below, limits.defect_from, level or BOX_LEVEL)
+        thresholds = (limits.clean_below, limits.defect_from)
         add_row(
             table,
             entry.name,
@@ -115,6 +113,7 @@ def _tabulate_classes(manifest: "Manifest") -> "Table":
             curve.kind,
             f"{positives:,}",
             *map(format_figure, thresholds),
+            f"({BOX_LEVEL})" if level is None else f"{level:.3g}",
         )
     return table
 

@@ -144,9 +144,11 @@ def score(
     options = ScoreOptions(settings, box_level)
     draw = None
     if overlays is not None:
-        from stripsight.scoring.overlays import plan_drawing
+        from stripsight.atomic import check_writable
+        from stripsight.scoring.overlays import Drawing
 
-        draw = plan_drawing(overlays, inputs or [], everything=overlays_all)
+        check_writable(overlays)
+        draw = Drawing(overlays, overlays_all)
     if watch:
         if cluster is not None:
             raise UsageError("--watch follows one camera on this machine: without --cluster")

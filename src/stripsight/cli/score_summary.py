@@ -28,14 +28,18 @@ def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
         counts = ", ".join(f"{decisions[d]:,} {d}" for d in sorted(decisions))
         typer.echo(f"  {name}: {counts or 'nothing scored'}")
     for what, count in tally.suspects.items():
-        typer.echo(f"  {count:,} suspect: {what}")
-    for id_, what in tally.suspect_ids:
-        typer.echo(f"    {_show(id_)}: {what}")
+        ids = tally.suspect_ids[what]
+        more = f" and {count - len(ids):,} more" if count > len(ids) else ""
+        typer.echo(f"  {count:,} suspect, {what}: {', '.join(map(_show, ids))}{more}")
     if tally.placeless:
+        level = summary.identity["box level"]
+        if level is None:
+            why = "reaches the box level of its class (`bundle show`); --box-level sets another"
+        else:
+            why = f"reaches --box-level {level}; a lower one shows more"
         typer.echo(
             f"  {tally.placeless:,} of {tally.not_clean:,} that are not clean have no box: nothing"
-            f" in their heatmaps reaches the box level {summary.identity['box level']}; a lower"
-            " --box-level shows more"
+            f" in their heatmaps {why}"
         )
     if tally.failed:
         typer.echo(f"  {tally.failed:,} not scored, for review:")

@@ -20,7 +20,7 @@ from stripsight.atomic import (
     name_own_temporary,
     remove_dead_folders,
 )
-from stripsight.bundle.folder import open_manifest
+from stripsight.bundle.folder import list_own_files
 from stripsight.bundle.manifest import FILE_NAME
 from stripsight.errors import BundleError
 
@@ -105,7 +105,7 @@ def _check_replaceable(folder: Path) -> None:
     """A bundle and nothing else: what is deleted here is ours."""
     if not (folder / FILE_NAME).is_file():
         raise BundleError(f"{folder} is not empty and no bundle: name a new folder")
-    own = {FILE_NAME, *open_manifest(folder).files}
+    own = list_own_files(folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.parent == folder and is_unfinished(path):

@@ -68,7 +68,7 @@ def build_kserve_manifest(
         raise UsageError(
             f"{storage_uri!r} is no storage URI: {STORAGE}, s3://bucket/models, or the like"
         )
-    model = make_model_name(name or bundle.manifest.name)
+    model = make_model_name(bundle.manifest.name if name is None else name)
     # A Kubernetes name begins with a letter.
     service = model if model[0].isalpha() else f"m-{model}"[:63].rstrip("-")
     return f"""\

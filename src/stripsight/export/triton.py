@@ -76,7 +76,7 @@ def write_triton_repository(
         UsageError: a name that Triton does not take.
         OSError: it cannot be written.
     """
-    model = name or make_model_name(bundle.manifest.name)
+    model = make_model_name(bundle.manifest.name) if name is None else name
     check_repository(folder, model)
     target = folder / model
     variant = _find_variant(bundle, backend)

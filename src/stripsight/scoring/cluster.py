@@ -83,7 +83,7 @@ class ClusterCrew:
     """The workers of a cluster; see `Crew`."""
 
     def __init__(self, session: Session, job: Job, names: tuple[str, ...]) -> None:
-        self.identity = {**asdict(job.origin), "box level": job.options.name_level()}
+        self.identity = {**asdict(job.origin), "box level": job.options.level}
         self.names = names
         self._session = session
         self._job = job

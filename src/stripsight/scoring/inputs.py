@@ -9,7 +9,9 @@
 
 Where more than one INPUT is given, a folder's ids begin with the folder as given, so that two
 folders with the same names in them stay apart. Names that begin with a dot are no images: cameras
-and copying programs call their unfinished files so. Links to folders are followed, not in circles.
+and copying programs call their unfinished files so. Nor are pictures that scoring drew,
+`*.overlay.jpg`. A file given by its own name is one, whatever it is called. Links to folders are
+followed, not in circles.
 A folder that cannot be read is an error, for nobody knows how many images it holds.
 
 Nothing is kept here: a folder of millions is read as it is walked, and whoever takes the images
@@ -22,12 +24,14 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from stripsight.archives import open_archive
 from stripsight.errors import ScoringError, UsageError
 from stripsight.imaging import IMAGE_SUFFIXES
+
+OVERLAY_SUFFIX = ".overlay.jpg"
+"""Of the pictures that scoring draws."""
 
 _PATTERN = frozenset("*?[")
 _ANY_DEPTH = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
@@ -87,34 +91,6 @@ def check_apart(out: Path, inputs: Sequence[str], lists: Sequence[Path] = ()) ->
             raise UsageError(f"--out {out} is an input and would be overwritten: name another")
 
 
-def find_example(word: str, *, alone: bool) -> str:
-    """The id that an image right in an input might have."""
-    if _is_pattern(word):
-        return word.replace("*", "a").replace("?", "a")
-    return "a.jpg" if alone and Path(word).is_dir() else f"{word.rstrip('/')}/a.jpg"
-
-
-def takes_in(word: str, path: Path) -> bool:
-    """Whether a folder or pattern would find an image at `path`, which need not be there yet."""
-    if _is_pattern(word):
-        return _fits(path.absolute().parts, Path(word).absolute().parts)
-    root = Path(word)
-    return root.is_dir() and root.resolve() in path.resolve().parents
-
-
-def _is_pattern(word: str) -> bool:
-    return bool(_PATTERN.intersection(word)) and not os.path.lexists(word)
-
-
-def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether a path fits a pattern, part by part; `**` stands for any number of folders."""
-    if not pattern or not parts:
-        return not pattern and not parts
-    if pattern[0] == "**":
-        return _fits(parts, pattern[1:]) or _fits(parts[1:], pattern)
-    return fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
-
-
 def list_inputs(
     inputs: Sequence[str], lists: Sequence[Path] = (), leave_out: LeaveOut | None = None
 ) -> Iterator[Listed]:
@@ -143,12 +119,15 @@ def list_inputs(
 
 def find_kind(name: str) -> str:
     """What a file is called, for a person who wonders why it was left out: `.bmp`."""
+    if name.endswith(OVERLAY_SUFFIX):
+        return OVERLAY_SUFFIX
     return Path(name).suffix.lower() or "without a suffix"
 
 
 def is_image_name(name: str) -> bool:
     """Whether a file of a folder or zip is taken for an image."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.rpartition("/")[2].startswith(".")
+    called_so = name.lower().endswith(IMAGE_SUFFIXES) and not name.endswith(OVERLAY_SUFFIX)
+    return called_so and not name.rpartition("/")[2].startswith(".")
 
 
 def show_name(path: str) -> str:

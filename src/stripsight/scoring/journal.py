@@ -175,9 +175,12 @@ class Journal:
         begun = about["identity"]
         for key, value in identity.items():
             if begun.get(key) != value:
+                before, now = (
+                    "of the bundle" if which is None else which for which in (begun.get(key), value)
+                )
                 raise ScoringError(
-                    f"a scoring with {key} {begun.get(key)} was broken off here, and this one has"
-                    f" {value}: {way_on}"
+                    f"the scoring that was broken off here has {key} {before}, this one"
+                    f" {key} {now}: {way_on}"
                 )
         digest = _Digest()
         for entry in listed:

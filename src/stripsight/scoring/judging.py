@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
-from stripsight.bundle.manifest import BOX_LEVEL, Manifest
+from stripsight.bundle.manifest import Manifest
 from stripsight.decision.calibration import Calibration
 from stripsight.decision.places import find_boxes, upsample_map
 from stripsight.decision.policy import REVIEW, Policy, decide, judge_images
@@ -37,12 +37,15 @@ class Judge:
     @classmethod
     def of(cls, manifest: Manifest, info: EngineInfo, level: float | None = None) -> "Judge":
         """The judge of a bundle that runs as `info` says; `level` is for every class, if given."""
+        levels = manifest.find_box_levels()
+        if level is not None:
+            levels = (level,) * len(levels)
         return cls(
             manifest.classes.names,
             manifest.decisions.calibration,
             manifest.decisions.policy,
             Origin(manifest.bundle_id, info.variant, info.precision, info.engine),
-            tuple(level or fitted or BOX_LEVEL for fitted in manifest.box_levels),
+            levels,
         )
 
     def judge(self, id_: str, taken: Taken, output: Output) -> Row:

@@ -23,10 +23,6 @@ class ScoreOptions:
     settings: EngineSettings = field(default_factory=EngineSettings)
     level: float | None = None
 
-    def name_level(self) -> str:
-        """As a journal holds it; the bundle's own follow from its id."""
-        return "of the bundle" if self.level is None else f"{self.level:g}"
-
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
@@ -54,7 +50,7 @@ class Scorer:
     @property
     def identity(self) -> dict[str, Any]:
         """What rows depend on, as plain JSON."""
-        return {**asdict(self.judge.origin), "box level": self.options.name_level()}
+        return {**asdict(self.judge.origin), "box level": self.options.level}
 
 
 def open_scorer(folder: Path, options: ScoreOptions = ScoreOptions()) -> Scorer:

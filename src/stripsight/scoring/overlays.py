@@ -20,11 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from stripsight.atomic import check_writable, name_in_errors, name_temporary
+from stripsight.atomic import name_in_errors, name_temporary
 from stripsight.decision.places import upsample_map
-from stripsight.errors import UsageError
 from stripsight.labels import ClassList
-from stripsight.scoring.inputs import find_example, show_name, takes_in
+from stripsight.scoring.inputs import OVERLAY_SUFFIX
 from stripsight.scoring.opening import Scorer
 from stripsight.scoring.pipeline import Scored
 from stripsight.scoring.rows import VERDICTS, ClassScore, Place
@@ -72,25 +71,7 @@ class Drawing:
     @property
     def what(self) -> str:
         """As it stands in the journal."""
-        return "of everything" if self.everything else "of what is not clean"
-
-
-def plan_drawing(folder: Path, inputs: Sequence[str], *, everything: bool) -> Drawing:
-    """Pictures in `folder`, if it can be written and no input would take them for images.
-
-    Raises:
-        UsageError: they would lie in an input, or match a pattern.
-        OSError: the folder cannot be written.
-    """
-    ids = [show_name(find_example(word, alone=len(inputs) == 1)) for word in inputs]
-    for word in inputs:
-        if any(takes_in(word, folder / name_overlay(id_)) for id_ in ids):
-            raise UsageError(
-                f"--overlays {folder}: pictures would lie in {word} and be scored as images;"
-                " name a folder outside"
-            )
-    check_writable(folder)
-    return Drawing(folder, everything)
+        return "of all" if self.everything else "of what is not clean"
 
 
 @dataclass(frozen=True)
@@ -142,7 +123,7 @@ def name_overlay(id_: str) -> str:
     # Where the id cannot be read back from the path, another could lead to the same one.
     if name != below or {"_up", "_root"} & set(below.split("/")):
         path += f".{hashlib.sha256(id_.encode()).hexdigest()[:12]}"
-    return f"{path}.overlay.jpg"
+    return path + OVERLAY_SUFFIX
 
 
 def _cut(part: str) -> str:

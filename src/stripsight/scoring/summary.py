@@ -9,6 +9,7 @@ from stripsight.scoring.rows import VERDICTS
 from stripsight.scoring.tuning import Tuning
 
 _REASONS = 5
+_SUSPECTS = 3
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Tally:
         failed: rows without a score that could be believed.
         reasons: of the first failed rows, with their ids.
         suspects: rows of images that should not be believed though they were scored.
-        suspect_ids: of the first of them, with what is wrong.
+        suspect_ids: of the first of each kind.
         not_clean: rows with a score that are not clean.
         placeless: those of them without a single box.
     """
@@ -33,7 +34,7 @@ class Tally:
     failed: int = 0
     reasons: list[tuple[str, str]] = field(default_factory=list)
     suspects: dict[str, int] = field(default_factory=dict)
-    suspect_ids: list[tuple[str, str]] = field(default_factory=list)
+    suspect_ids: dict[str, list[str]] = field(default_factory=dict)
     not_clean: int = 0
     placeless: int = 0
 
@@ -60,8 +61,9 @@ class Tally:
             self.placeless += not row["boxes"]
         if row["suspect"] is not None:
             self.suspects[row["suspect"]] = self.suspects.get(row["suspect"], 0) + 1
-            if len(self.suspect_ids) < _REASONS:
-                self.suspect_ids.append((row["id"], row["suspect"]))
+            ids = self.suspect_ids.setdefault(row["suspect"], [])
+            if len(ids) < _SUSPECTS:
+                ids.append(row["id"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class ScoreSummary:
             "failed": self.tally.failed,
             "reasons": [{"id": id_, "reason": reason} for id_, reason in self.tally.reasons],
             "suspects": self.tally.suspects,
-            "suspect_ids": [{"id": id_, "suspect": what} for id_, what in self.tally.suspect_ids],
+            "suspect_ids": self.tally.suspect_ids,
             "not_clean": self.tally.not_clean,
             "without_boxes": self.tally.placeless,
             "warnings": list(self.warnings),

@@ -1,17 +1,22 @@
 """What may be replaced, and what is left when it goes wrong."""
 
+import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
+from stripsight import atomic
 from stripsight.atomic import name_own_temporary, remove_dead_folders
 from stripsight.bundle.folder import open_bundle
-from stripsight.bundle.manifest import FILE_NAME
+from stripsight.bundle.manifest import FILE_NAME, hash_content
 from stripsight.errors import BundleError
 from stripsight.export import destination
 from stripsight.export.destination import check_destination, fill_folder
@@ -151,6 +156,45 @@ def test_leftovers_of_the_dead_are_removed(tmp_path: Path) -> None:
     assert not dead.exists()
     assert alive.exists()
     assert elsewhere.exists()
+
+
+def test_a_folder_of_another_host_is_removed_when_nobody_fills_it_any_more(tmp_path: Path) -> None:
+    """A container is another host at each start."""
+    folder = tmp_path / "bundle"
+    name = name_own_temporary(folder, 1).name.split(".")
+    others = [tmp_path / ".".join([*name[:2], host, *name[3:]]) for host in ("0" * 8, "1" * 8)]
+    unnamed = tmp_path / ".".join([*name[:2], *name[3:]])  # as older versions named it
+    for path, hours in ((others[0], 25), (others[1], 23), (unnamed, 25)):
+        path.mkdir()
+        when = time.time() - 3600 * hours
+        os.utime(path, (when, when))
+    remove_dead_folders(tmp_path, folder)
+    assert list(tmp_path.iterdir()) == [others[1]]
+
+
+def test_a_host_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "caf\udce9")
+    atomic._name_host.cache_clear()
+    try:
+        name_own_temporary(Path("bundle"))
+    finally:
+        atomic._name_host.cache_clear()
+
+
+def test_a_bundle_of_an_older_version_is_replaced(make_bundle: MakeBundle, tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle")
+    document = json.loads((folder / FILE_NAME).read_text())
+    old = {k: v for k, v in document.items() if k not in ("box_levels", "bundle_id")}
+    old["schema_version"] = 1
+    document = {"bundle_id": hash_content(old), **old}
+    (folder / FILE_NAME).write_text(json.dumps(document))
+    with pytest.raises(BundleError, match="of an older StripSight"):
+        open_bundle(folder)
+    check_destination(folder, force=True)
+    document["bundle_id"] = "0" * 64
+    (folder / FILE_NAME).write_text(json.dumps(document))
+    with pytest.raises(BundleError, match="not as it was signed"):
+        check_destination(folder, force=True)
 
 
 def test_what_a_killed_set_policy_left_does_not_save_a_bundle(

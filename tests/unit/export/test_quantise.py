@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.export.graph import convert_to_openvino
-from stripsight.export.quantise import RECIPES, Recipe, quantise
+from stripsight.export.quantise import RECIPES, Recipe, pack_for_bias, quantise
 from stripsight.scoring.openvino_module import open_core
 
 SIDE = 16
@@ -27,12 +27,21 @@ def build_graph(path: Path) -> None:
         helper.make_node("GlobalMaxPool", ["maps"], ["logits"]),
     ]
     mean = numpy_helper.from_array(np.full((1, 1, 3, 3), 1 / 9, np.float32), "mean")
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, [1, 1, SIDE, SIDE])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1, 1, 1])
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 1, SIDE, SIDE])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 1, 1, 1])
     graph = helper.make_graph(nodes, "g", [images], [logits], [mean])
     onnx.save(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path
     )
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 23, 24, 90, 128, 5000])
+def test_only_single_images_are_kept_in_memory_for_biases(count: int) -> None:
+    items = pack_for_bias(list(range(count)))
+    assert [row for item in items for row in item] == list(range(count))
+    kept = items[: max(int(0.2 * len(items)), 1)]
+    assert len(kept) <= 4
+    assert all(len(item) == 1 for item in kept)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "accurate", "smooth"])

@@ -82,7 +82,7 @@ def test_a_row_is_never_replaced(begun: Path) -> None:
 def test_another_bundle_or_setting_is_told_apart(begun: Path, change: dict[str, str]) -> None:
     (key,) = change
     with (
-        pytest.raises(ScoringError, match=f"a scoring with {key} .* --restart throws away"),
+        pytest.raises(ScoringError, match=f"has {key} .*, this one {key} .* --restart throws away"),
         open_journal(begun, restart=False) as journal,
     ):
         journal.begin(IDENTITY | change, list_some(1200))

@@ -20,6 +20,7 @@ from stripsight.evaluation.localisation.measures import (
     FloatArray,
     compute_dice_by_level,
     compute_pixel_ap,
+    find_best_step,
 )
 from stripsight.evaluation.localisation.places import MEASURES, Found
 from stripsight.evaluation.localisation.tally import ClassTally, Tally
@@ -38,11 +39,10 @@ def fit_steps(tally: ClassTally) -> dict[str, int]:
 
     None is fitted where the class has no located image.
     """
-    steps = {}
-    for source, of_source in _name_sources(tally).items():
-        dice = compute_dice_by_level(of_source.counts, of_source.inside).mean(axis=0)
-        steps[source] = int(np.argmax(dice))
-    return steps
+    return {
+        source: find_best_step(of_source.counts, of_source.inside)
+        for source, of_source in _name_sources(tally).items()
+    }
 
 
 def measure_class(

@@ -12,12 +12,12 @@ from stripsight.decision.places import upsample_map
 from stripsight.evaluation.localisation.measures import (
     Counts,
     Scale,
-    compute_dice_by_level,
     count_steps,
+    find_best_step,
 )
 from stripsight.evaluation.localisation.tally import ClassMaps, read_located
 
-_LOWEST = 1e-6
+_LEAST = float(np.finfo(np.float64).eps)
 
 
 def fit_box_levels(
@@ -52,6 +52,6 @@ def fit_box_levels(
 
 def _find_best(scale: Scale, counted: list[tuple[Counts, Counts]]) -> float:
     counts, inside = (np.stack(side) for side in zip(*counted, strict=True))
-    best = scale.heat(int(np.argmax(compute_dice_by_level(counts, inside).mean(axis=0))))
+    best = scale.heat(find_best_step(counts, inside))
     # Logits far out have a heat of just 0 or 1, which is no level.
-    return min(max(best, _LOWEST), 1 - _LOWEST)
+    return min(max(best, _LEAST), 1 - _LEAST)

@@ -50,7 +50,7 @@ class Scale:
         return self.low + step * (self.high - self.low) / BINS
 
     def heat(self, step: int) -> float:
-        """The same as a probability, where the values are logits."""
+        """The lowest value of a step, a logit, as a probability."""
         return float(0.5 + 0.5 * np.tanh(0.5 * self.level(step)))
 
 
@@ -86,6 +86,11 @@ def compute_dice_by_level(counts: Counts, inside: Counts) -> FloatArray:
     """
     called, right = _count_from_hottest(counts), _count_from_hottest(inside)
     return 2 * right / (called + right[:, :1])
+
+
+def find_best_step(counts: Counts, inside: Counts) -> int:
+    """The step from which on the mean Dice of P images is highest; the coldest wins ties."""
+    return int(np.argmax(compute_dice_by_level(counts, inside).mean(axis=0)))
 
 
 def compute_pixel_ap(counts: Map | Counts, inside: Map | Counts) -> FloatArray:

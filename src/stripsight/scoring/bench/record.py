@@ -119,7 +119,7 @@ def list_notes(benchmark: Benchmark) -> list[str]:
     alone = [latency.name for latency in benchmark.latencies if latency.name not in timed]
     if alone:
         notes.append(
-            f"no throughput of {', '.join(alone)}: it is measured of the first --variant only"
+            f"no throughput of {', '.join(alone)}: of the bundle's, only the first's is measured"
         )
     if len(first.seconds) < 100:
         notes.append(
