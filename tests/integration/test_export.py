@@ -22,8 +22,9 @@ from stripsight.cli.app import run_command
 from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.decision.document import apply_decisions, load_decisions, to_record
 from stripsight.decision.places import compute_heatmap
-from stripsight.errors import BundleError
+from stripsight.errors import BundleError, ModelError
 from stripsight.evaluation.predictions import load_predictions
+from stripsight.export.quantise import RECIPES
 from stripsight.imaging import read_grey
 from stripsight.scoring.engine import EngineSettings, load_engine
 from stripsight.training.trained_network import load_network
@@ -206,7 +207,24 @@ def test_what_quantises_badly_is_not_chosen(
     assert manifest.chosen != "int8"
     assert "int8 does not pass: " in manifest.why_chosen
     assert "not passed" in printed
-    assert len(manifest.provenance["export"]["calibration"]["tried_before"]) == 1
+    tried = manifest.provenance["export"]["calibration"]["tried_before"]
+    assert len(tried) == len(RECIPES) - 1
+
+
+def test_a_recipe_that_cannot_be_made_is_left_out(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ModelError("it needs more memory than 1.0 GiB")
+
+    monkeypatch.setitem(LARGEST_DISTANCE, "int8", 1e-6)  # so that every recipe is tried
+    monkeypatch.setattr("stripsight.export.run.quantise_apart", fail)
+    folder = tmp_path / "bundle"
+    words = ["export", str(run), str(folder), "--calibration-images", "4", "--variants", "int8"]
+    assert run_command(words) == 0
+    made = open_bundle(folder).manifest.provenance["export"]["calibration"]
+    assert "SmoothQuant" in made["recipe"]
+    assert made["tried_before"][1].endswith("layer after layer: it needs more memory than 1.0 GiB")
 
 
 def test_force_alone_replaces_a_bundle(

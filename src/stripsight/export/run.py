@@ -18,9 +18,10 @@ from stripsight.bundle.folder import Bundle, open_bundle, seal_file, write_manif
 from stripsight.bundle.gate import choose_variant, judge_variant
 from stripsight.bundle.manifest import InputContract, Manifest, Precision, Variant
 from stripsight.bundle.validation import Validation, write_validation
-from stripsight.errors import EngineError, EvaluationError
+from stripsight.errors import EngineError, EvaluationError, ModelError
 from stripsight.evaluation.localisation.levels import fit_box_levels
 from stripsight.evaluation.localisation.measure import open_masked
+from stripsight.export.apart import quantise_apart
 from stripsight.export.collapse import refuse_collapse
 from stripsight.export.destination import check_destination, fill_folder
 from stripsight.export.golden import TOLERANCE, choose_golden, write_golden
@@ -150,6 +151,7 @@ class _Export:
         train = self.data.datasets["train"]
         rows = choose_calibration_images(len(train), self.settings.calibration_images)
         variant = _make_variant("int8", "int8.xml")
+        source, path = self.place / "fp32.xml", self.place / variant.file
         tried: list[str] = []
         for recipe in RECIPES:
             seen = 0
@@ -159,9 +161,14 @@ class _Export:
                 seen += 1
                 self.report("calibrating int8", min(seen, len(rows)), len(rows))
 
-            quantise(
-                self.place / "fp32.xml", self.place / "int8.xml", train, rows, recipe, report_image
-            )
+            make = quantise_apart if recipe.accurate_bias else quantise
+            try:
+                make(source, path, train, rows, recipe, report_image)
+            except ModelError as error:
+                if make is quantise:
+                    raise
+                tried.append(f"{recipe.name}: {error}")
+                continue
             judged = self._judge(variant)
             self.calibration = {
                 "images": len(rows),
