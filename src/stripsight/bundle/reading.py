@@ -34,10 +34,7 @@ def read_manifest(data: bytes) -> Manifest:
     Raises:
         BundleError: damaged, changed, of a newer schema, or parts that contradict each other.
     """
-    try:
-        document = parse_json(data)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
+    document = _parse(data)
     if other := describe_other_schema(document, SCHEMA_VERSION, "export the bundle again"):
         raise BundleError(f"{FILE_NAME} {other}")
     try:
@@ -57,15 +54,19 @@ def read_file_names(data: bytes) -> frozenset[str]:
     Raises:
         BundleError: damaged, or changed since it was signed.
     """
-    try:
-        document = parse_json(data)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
+    document = _parse(data)
     check(isinstance(document, dict), "it is no object")
     content = {key: value for key, value in document.items() if key != "bundle_id"}
     signed = "bundle_id" in document and document["bundle_id"] == hash_content(content)
     check(signed and isinstance(document.get("files"), dict), "it is not as it was signed")
     return frozenset(document["files"])
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        return parse_json(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{FILE_NAME} is damaged: {error}") from error
 
 
 def _read_document(document: Any) -> Manifest:

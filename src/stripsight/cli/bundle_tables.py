@@ -121,9 +121,7 @@ def _tabulate_classes(manifest: "Manifest") -> "Table":
 def _tabulate_variants(variants: Sequence["Variant"], chosen: str) -> "Table":
     table = start_table(
         ["variant", "engine", "gate"],
-        [
-            *("recall\nkept", "F1\nkept", "off by\nat most", "ms an\nimage", "images/s"),
-        ],
+        ["recall\nkept", "F1\nkept", "off by\nat most", "ms an\nimage", "images/s"],
     )
     for variant in variants:
         gate, speed = variant.gate, variant.speed

@@ -10,26 +10,20 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.errors import ModelError, StripSightError
-from stripsight.export.quantise import Recipe, quantise
+from stripsight.export.quantise import Work, import_nncf, quantise
 
 _SHARE = 0.8  # of the memory that is free
 
 
 def quantise_apart(
-    source: Path,
-    path: Path,
-    dataset: SeverstalFullImageDataset,
-    rows: list[int],
-    recipe: Recipe,
-    report_image: Callable[[], None] = lambda: None,
-    *,
-    limit: int | None = None,
+    work: Work, report_image: Callable[[], None] = lambda: None, *, limit: int | None = None
 ) -> None:
     """`quantise` in a process of its own.
 
     Args:
+        work: see `quantise`.
+        report_image: likewise.
         limit: bytes that it may take; None: most of what is free, or no limit where that cannot be
             told.
 
@@ -40,8 +34,7 @@ def quantise_apart(
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
     most = _find_free() if limit is None else limit
-    words = (send, most, source, path, dataset, rows, recipe)
-    process = context.Process(target=_work, args=words, daemon=True)
+    process = context.Process(target=_do, args=(work, send, most), daemon=True)
     process.start()
     send.close()
     fault = None
@@ -63,28 +56,18 @@ def quantise_apart(
         raise ModelError(f"it was ended, probably for want of memory (exit {process.exitcode})")
 
 
-def _work(
-    send: Connection,
-    limit: int | None,
-    source: Path,
-    path: Path,
-    dataset: SeverstalFullImageDataset,
-    rows: list[int],
-    recipe: Recipe,
-) -> None:
+def _do(work: Work, send: Connection, limit: int | None) -> None:
+    import_nncf()  # now: for want of memory it would look as if it were not installed
     if limit is not None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
-        quantise(source, path, dataset, rows, recipe, lambda: send.send(None))
+        quantise(work, lambda: send.send(None))
     except (MemoryError, RuntimeError, OSError, StripSightError) as error:
-        starved = isinstance(error, MemoryError) or "alloc" in str(error)
-        send.send(f"it needs more memory than {_describe(limit)}" if starved else str(error))
-
-
-def _describe(limit: int | None) -> str:
-    return "there is" if limit is None else f"{limit / 2**30:.1f} GiB"
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        most = "what is free" if limit is None else f"{limit / 2**30:.1f} GiB"
+        send.send(f"{reason} (in a process that may take {most} of memory)")
 
 
 def _find_free() -> int | None:

@@ -10,6 +10,7 @@ highest, cuts off what only a few images have, and that is what a rare defect lo
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,10 +50,44 @@ RECIPES = (
 """From the fastest to run and to make; the first that passes the gate is kept."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is to be quantised, and how.
+
+    Attributes:
+        source: the fp32 graph, .xml.
+        path: to write, .xml; its .bin goes beside it.
+        dataset: of the training split.
+        rows: images of it to calibrate on.
+        recipe: see `RECIPES`.
+    """
+
+    source: Path
+    path: Path
+    dataset: SeverstalFullImageDataset
+    rows: list[int]
+    recipe: Recipe
+
+
 def choose_calibration_images(count: int, wanted: int) -> list[int]:
     """Rows of the training images to calibrate on: `wanted` at random by `SEED`, or all of them."""
     rows = np.random.default_rng(SEED).permutation(count)[:wanted]
     return sorted(int(row) for row in rows)
+
+
+def import_nncf() -> Any:
+    """NNCF, which talks while it is imported.
+
+    Raises:
+        EngineError: OpenVINO or NNCF is not installed.
+    """
+    open_core()  # first: it keeps NNCF from sending usage statistics, too
+    try:
+        with silence():
+            import nncf.quantization.range_estimator
+    except ImportError as error:
+        raise EngineError("nncf is not installed: pip install 'stripsight[export]'") from error
+    return nncf
 
 
 def pack_for_bias(rows: list[int]) -> list[list[int]]:
@@ -67,15 +102,8 @@ def pack_for_bias(rows: list[int]) -> list[list[int]]:
     return [*([row] for row in alone), *batches]
 
 
-def quantise(
-    source: Path,
-    path: Path,
-    dataset: SeverstalFullImageDataset,
-    rows: list[int],
-    recipe: Recipe,
-    report_image: Callable[[], None] = lambda: None,
-) -> None:
-    """Write `path` (.xml) and its .bin from the fp32 graph `source`.
+def quantise(work: Work, report_image: Callable[[], None] = lambda: None) -> None:
+    """Write the int8 graph.
 
     Raises:
         EngineError: OpenVINO or NNCF is not installed.
@@ -84,23 +112,19 @@ def quantise(
         OSError: it cannot be written.
     """
     core = open_core()
-    try:
-        with silence():
-            import nncf
-            from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-    except ImportError as error:
-        raise EngineError("nncf is not installed: pip install 'stripsight[export]'") from error
-
+    nncf = import_nncf()
+    highest = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
+    recipe, rows = work.recipe, work.rows
     items = pack_for_bias(rows) if recipe.accurate_bias else [[row] for row in rows]
 
     def read(item: list[int]) -> npt.NDArray[np.uint8]:
         images = []
         for row in item:
-            images.append(dataset[row]["image"].numpy())
+            images.append(work.dataset[row]["image"].numpy())
             report_image()
         return np.stack(images)
 
-    model = core.read_model(source)
+    model = core.read_model(work.source)
     try:
         # It draws its own progress on stdout, and has torch look for a GPU's compiler.
         with silence("nncf", "torch.utils.cpp_extension"):
@@ -113,11 +137,11 @@ def quantise(
                 fast_bias_correction=not recipe.accurate_bias,
                 model_type=nncf.ModelType.TRANSFORMER if recipe.smooth else None,
                 advanced_parameters=nncf.AdvancedQuantizationParameters(
-                    activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+                    activations_range_estimator_params=highest,
                     batchwise_statistics=recipe.accurate_bias or None,
                 ),
             )
     except (RuntimeError, nncf.ValidationError, nncf.InternalError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"NNCF cannot quantise the network: {reason}") from error
-    save_graph(quantised, path)
+    save_graph(quantised, work.path)

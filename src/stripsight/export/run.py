@@ -37,6 +37,7 @@ from stripsight.export.members import CARD, Members, open_members
 from stripsight.export.quantise import (
     RECIPES,
     SEED,
+    Work,
     choose_calibration_images,
     quantise,
 )
@@ -151,7 +152,6 @@ class _Export:
         train = self.data.datasets["train"]
         rows = choose_calibration_images(len(train), self.settings.calibration_images)
         variant = _make_variant("int8", "int8.xml")
-        source, path = self.place / "fp32.xml", self.place / variant.file
         tried: list[str] = []
         for recipe in RECIPES:
             seen = 0
@@ -161,9 +161,10 @@ class _Export:
                 seen += 1
                 self.report("calibrating int8", min(seen, len(rows)), len(rows))
 
+            work = Work(self.place / "fp32.xml", self.place / variant.file, train, rows, recipe)
             make = quantise_apart if recipe.accurate_bias else quantise
             try:
-                make(source, path, train, rows, recipe, report_image)
+                make(work, report_image)
             except ModelError as error:
                 if make is quantise:
                     raise

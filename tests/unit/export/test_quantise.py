@@ -1,5 +1,6 @@
 """int8 keeps what only few images have: the peaks of a rare defect."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +14,7 @@ from stripsight.data.dataset import SeverstalFullImageDataset
 from stripsight.errors import ModelError
 from stripsight.export.apart import quantise_apart
 from stripsight.export.graph import convert_to_openvino
-from stripsight.export.quantise import RECIPES, Recipe, pack_for_bias, quantise
+from stripsight.export.quantise import RECIPES, Recipe, Work, pack_for_bias, quantise
 from stripsight.scoring.openvino_module import open_core
 
 SIDE = 16
@@ -56,7 +57,7 @@ def test_one_bright_image_of_thirty_two_is_not_cut_off(recipe: Recipe, tmp_path:
         SeverstalFullImageDataset, [{"image": torch.from_numpy(image)} for image in pixels]
     )
     rows = list(range(len(pixels)))
-    quantise(tmp_path / "fp32.xml", tmp_path / "int8.xml", steel, rows, recipe)
+    quantise(Work(tmp_path / "fp32.xml", tmp_path / "int8.xml", steel, rows, recipe))
     core = open_core()
     for row in (7, 8):
         expected, found = (
@@ -76,9 +77,9 @@ def test_a_process_of_its_own_makes_the_same_graph(tmp_path: Path) -> None:
     convert_to_openvino(tmp_path / "model.onnx", tmp_path / "fp32.xml")
     steel, rows, seen = make_steel(30), list(range(30)), []
     recipe = next(recipe for recipe in RECIPES if recipe.accurate_bias)
-    quantise(tmp_path / "fp32.xml", tmp_path / "here.xml", steel, rows, recipe)
-    words = (tmp_path / "fp32.xml", tmp_path / "apart.xml", steel, rows, recipe)
-    quantise_apart(*words, lambda: seen.append(1))
+    work = Work(tmp_path / "fp32.xml", tmp_path / "here.xml", steel, rows, recipe)
+    quantise(work)
+    quantise_apart(replace(work, path=tmp_path / "apart.xml"), lambda: seen.append(1))
     assert len(seen) >= 30
     image = steel[3]["image"].numpy()[None]
     here, apart = (
@@ -92,6 +93,6 @@ def test_a_process_that_needs_too_much_memory_ends_alone(tmp_path: Path) -> None
     build_graph(tmp_path / "model.onnx")
     convert_to_openvino(tmp_path / "model.onnx", tmp_path / "fp32.xml")
     steel = make_steel(3)
-    words = (tmp_path / "fp32.xml", tmp_path / "int8.xml", steel, [0, 1, 2], RECIPES[1])
-    with pytest.raises(ModelError):
-        quantise_apart(*words, limit=2**26)
+    work = Work(tmp_path / "fp32.xml", tmp_path / "int8.xml", steel, [0, 1, 2], RECIPES[1])
+    with pytest.raises(ModelError, match="memory"):
+        quantise_apart(work, limit=2**26)
