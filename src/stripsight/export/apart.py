@@ -1,19 +1,23 @@
-"""int8 by a recipe that may need more memory than there is: in a process of its own, with a limit.
+"""int8 by a recipe that may need more memory than there is: in a process of its own, watched.
 
 Correcting biases layer after layer took NNCF 12 GiB for DenseNet121 at 256x1600, 9 for ResNet50.
-Where there is less, that process ends and the export goes on with the next recipe, instead of the
-system ending the export.
+Where there is less, that process is ended and the export goes on with the next recipe, instead of
+the system ending the export. It is watched from outside: with a limit of the system's, allocations
+fail wherever they happen to be, and a library that fails while it holds a lock waits forever (seen
+in OpenVINO's `read_model`).
 """
 
 import multiprocessing
+import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from stripsight.errors import ModelError, StripSightError
-from stripsight.export.quantise import Work, import_nncf, quantise
+from stripsight.export.quantise import Work, quantise
 
 _SHARE = 0.8  # of the memory that is free
+_LOOK_EVERY = 0.1  # seconds; some hundred MiB can be taken meanwhile
 
 
 def quantise_apart(
@@ -24,7 +28,7 @@ def quantise_apart(
     Args:
         work: see `quantise`.
         report_image: likewise.
-        limit: bytes that it may take; None: most of what is free, or no limit where that cannot be
+        limit: bytes that it may hold; None: most of what is free, or no limit where that cannot be
             told.
 
     Raises:
@@ -34,21 +38,24 @@ def quantise_apart(
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
     most = _find_free() if limit is None else limit
-    process = context.Process(target=_do, args=(work, send, most), daemon=True)
+    process = context.Process(target=_do, args=(work, send), daemon=True)
     process.start()
     send.close()
     fault = None
     try:
-        while True:
-            said = receive.recv()
-            if said is None:
-                report_image()
-            else:
-                fault = said
+        while fault is None:
+            if receive.poll(_LOOK_EVERY):
+                said = receive.recv()
+                if said is None:
+                    report_image()
+                else:
+                    fault = said
+            if fault is None and most is not None and _find_held(process.pid) > most:
+                fault = f"it needs more memory than {most / 2**30:.1f} GiB"
     except EOFError:
         process.join()
     finally:
-        process.terminate()
+        process.kill()
         receive.close()
     if fault is not None:
         raise ModelError(fault)
@@ -56,18 +63,21 @@ def quantise_apart(
         raise ModelError(f"it was ended, probably for want of memory (exit {process.exitcode})")
 
 
-def _do(work: Work, send: Connection, limit: int | None) -> None:
-    import_nncf()  # now: for want of memory it would look as if it were not installed
-    if limit is not None:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+def _do(work: Work, send: Connection) -> None:
     try:
         quantise(work, lambda: send.send(None))
     except (MemoryError, RuntimeError, OSError, StripSightError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        most = "what is free" if limit is None else f"{limit / 2**30:.1f} GiB"
-        send.send(f"{reason} (in a process that may take {most} of memory)")
+        send.send(" ".join(str(error).split())[:200] or type(error).__name__)
+
+
+def _find_held(process: int | None) -> int:
+    """Bytes of memory that a process holds; 0 where it has ended or that cannot be told."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf(
+            "SC_PAGESIZE"
+        )
+    except (OSError, IndexError):
+        return 0
 
 
 def _find_free() -> int | None:
