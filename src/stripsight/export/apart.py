@@ -56,6 +56,7 @@ def quantise_apart(
         process.join()
     finally:
         process.kill()
+        process.join()
         receive.close()
     if fault is not None:
         raise ModelError(fault)
