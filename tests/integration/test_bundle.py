@@ -220,6 +220,15 @@ class TestSetPolicy:
         ]
         assert "WARNING" not in "".join(rows)
 
+    def test_a_line_that_would_stop_at_every_strip_is_loud(
+        self, bundle: Path, capsys: Captured
+    ) -> None:
+        clean = int((~read_validation(open_bundle(bundle)).labels.any(axis=1)).sum())
+        words = [f"--threshold={name}=0" for name in ("rust", "scratch", "spot")]
+        assert run_command(["bundle", "set-policy", str(bundle), *words]) == 0
+        said = f"WARNING: of {clean} clean images on validation, {clean} are called defective"
+        assert said in capsys.readouterr().out
+
     def test_reviews_instead_of_verdicts_are_no_fall(self, bundle: Path, capsys: Captured) -> None:
         words = ["bundle", "set-policy", str(bundle), "--review", "spot=0.2:0.93", "--json"]
         assert run_command(words) == 0

@@ -71,6 +71,8 @@ def test_the_bundle_and_a_score_say_it(
     for words in (
         ["bundle", "show", str(folder)],
         ["score", str(folder), str(image), f"--out={out}"],
+        ["bundle", "triton", str(folder), str(tmp_path / "models")],
+        ["bundle", "set-policy", str(folder), "--threshold=spot=0.4", f"--out={tmp_path / 'b'}"],
     ):
         capsys.readouterr()
         assert run_command(words) == 0

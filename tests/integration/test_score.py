@@ -254,6 +254,21 @@ def test_overlays_are_of_what_is_not_clean(bundle: Path, coil: Path, tmp_path: P
     assert len(list((tmp_path / "all").iterdir())) == 12
 
 
+def test_no_picture_of_before_contradicts_the_table(
+    bundle: Path, coil: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    words = (bundle, coil, "--out", tmp_path / "out.jsonl", "--overlays", folder)
+    score(*words, "--overlays-all")
+    (folder / "mine.txt").write_text("mine")
+    capsys.readouterr()
+    score(*words)
+    assert f"pictures of what is not clean: {folder}" in capsys.readouterr().out
+    rows = read_jsonl(tmp_path / "out.jsonl")
+    called = {f"{row['id']}.overlay.jpg" for row in rows if row["verdict"] != "clean"}
+    assert {p.name for p in folder.iterdir()} == called | {"mine.txt"}
+
+
 def test_scored_again_the_table_is_replaced(bundle: Path, coil: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     score(bundle, coil, "--out", out)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stripsight.bundle.folder import open_manifest
 from stripsight.scoring import intake
 from stripsight.scoring.engine import EngineSettings
 from stripsight.scoring.opening import ScoreOptions
@@ -66,6 +67,27 @@ def encode(seed: int) -> bytes:
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "PNG")
     return data.getvalue()
+
+
+def test_what_runs_and_what_speaks_against_it_is_said_as_it_begins(
+    make_bundle: MakeBundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = make_bundle(tmp_path / "bundle", provenance={"runs": [], "collapse": ["rust is lost"]})
+    (tmp_path / "camera").mkdir()
+    put(tmp_path / "camera", "a.png")
+    stop = threading.Event()
+    before: list[str] = []
+
+    def end(count: int) -> None:
+        before.extend(caplog.messages)
+        stop.set()
+
+    caplog.set_level("INFO", logger="stripsight")
+    options = ScoreOptions(EngineSettings(threads=1))
+    out = tmp_path / "out.jsonl"
+    watch_folder(bundle, tmp_path / "camera", out, options, settle=0, stop=stop, report_count=end)
+    assert before[0] == "DO NOT USE AS IT IS: at export: rust is lost"
+    assert f"by fp32 of bundle {open_manifest(bundle).bundle_id[:16]}, rows to" in before[1]
 
 
 def put(folder: Path, name: str, seed: int = 0) -> None:
@@ -204,6 +226,7 @@ def test_what_cannot_be_read_just_now_is_put_off_and_holds_nothing_up(
     reasons = {row["id"]: row["reason"] for row in map(json.loads, out.read_text().splitlines())}
     assert reasons["a.png"] is None
     assert "symbolic links" in reasons["loop.jpg"]
+    assert any("loop.jpg" in message for message in caplog.messages)
     assert [message for message in caplog.messages if "a.png" in message] == [
         f"{camera}/a.png: unreadable: cannot be read (Stale file handle); trying again"
     ]

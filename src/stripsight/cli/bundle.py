@@ -246,15 +246,24 @@ def triton(
         ),
     ] = None,
     storage: Annotated[
-        str, typer.Option(metavar="URI", help="Where KServe will find the repository.")
-    ] = "pvc://models",
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="With --kserve: where it will find the repository. Default: pvc://models.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Add a bundle to a model repository of NVIDIA's Triton Inference Server.
 
     Triton answers with logits; calibration and thresholds stand in the manifest that goes along.
     """
+    from stripsight.bundle.collapse import list_collapse
     from stripsight.bundle.folder import open_bundle
+    from stripsight.cli.bundle_tables import print_collapse
+    from stripsight.errors import UsageError
     from stripsight.export.kserve import (
+        STORAGE,
         build_kserve_manifest,
         check_service_file,
         write_kserve_manifest,
@@ -262,6 +271,9 @@ def triton(
     from stripsight.export.triton import write_triton_repository
 
     opened = open_bundle(bundle)
+    if storage is not None and kserve is None:
+        raise UsageError(f"--storage {storage} stands in an InferenceService: give --kserve, too")
+    storage = STORAGE if storage is None else storage
     build_kserve_manifest(opened, storage)  # a wrong --storage before anything is written
     if kserve is not None:
         check_service_file(kserve)
@@ -271,3 +283,4 @@ def triton(
         write_kserve_manifest(opened, kserve, storage, name=name)
         typer.echo(f"KServe: put {repository} at {storage}, then kubectl apply -f {kserve}")
     typer.echo("clients get logits: docs/onnx.md turns them into verdicts by manifest.json")
+    print_collapse(list_collapse(opened.manifest))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from stripsight.bundle.collapse import list_collapse
 from stripsight.bundle.folder import Bundle
 from stripsight.bundle.validation import count_validation
 from stripsight.cli.bundle_tables import (
@@ -12,6 +13,7 @@ from stripsight.cli.bundle_tables import (
     describe_card,
     format_figure,
     name_counts,
+    print_collapse,
     start_table,
 )
 from stripsight.cli.terminal import print_table
@@ -49,19 +51,32 @@ def print_change(change: "PolicyChange") -> None:
     typer.echo(f"id         {before.bundle_id[:16]} is now {after.bundle_id[:16]}")
     typer.echo(f"written to {change.folder}")
     typer.echo(describe_card(after))
+    print_collapse(list_collapse(after))
     typer.echo(f"next: stripsight bundle verify {change.folder}")
 
 
 def list_falls(change: "PolicyChange") -> list[str]:
-    """Classes, and whole images, of which more escape on validation than before."""
+    """Classes, and whole images, of which more escape on validation than before; and lines that
+    would stop at more than every second clean image, which they did not before.
+    """
     lines = []
-    for name, was, now in _pair_counts(change):
+    was = now = None
+    for name, was, now in _pair_counts(change):  # last, the whole images
         if was is not None and now is not None and now.escapes > was.escapes:
             lines.append(
                 f"recall of {name} on validation falls from {was.recall:.3f} to"
                 f" {now.recall:.3f}: of {now.positives:,}, {now.escapes:,} escape (before"
                 f" {was.escapes:,}); {now.reviews:,} are in review (before {was.reviews:,})"
             )
+    if (
+        was is not None
+        and now is not None
+        and 2 * was.overkills <= now.negatives < 2 * now.overkills
+    ):
+        lines.append(
+            f"of {now.negatives:,} clean images on validation, {now.overkills:,} are called"
+            f" defective (before {was.overkills:,})"
+        )
     return lines
 
 

@@ -34,6 +34,7 @@ def print_bundle(bundle: "Bundle") -> None:
     outcomes = count_validation(bundle)
     sizes = ", ".join(f"{width}x{height}" for height, width in contract.image_sizes)
     typer.echo(f"{manifest.name}: {_count(len(manifest.classes), 'class', 'classes')}")
+    print_collapse(list_collapse(manifest))
     typer.echo(f"id         {manifest.bundle_id}")
     typer.echo(f"made       {manifest.created} by StripSight {manifest.stripsight}")
     typer.echo(
@@ -66,7 +67,6 @@ def print_bundle(bundle: "Bundle") -> None:
         f"files      {len(manifest.files)}, {size:.1f} MB, {len(manifest.golden)} golden images"
         " among them"
     )
-    print_collapse(list_collapse(manifest))
     typer.echo("origin")
     for key, value in manifest.provenance.items():
         _echo_origin(key, value, 1)

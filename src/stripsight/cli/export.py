@@ -67,11 +67,10 @@ def export(
         raise UsageError("give a run, or several as an ensemble, and last the bundle's folder")
     if kserve is not None and triton is None:
         raise UsageError("--kserve serves a repository: give --triton DIR, too")
-    say_loading()
+    # What is refused for its words is refused before PyTorch is loaded.
+    from stripsight.export.destination import check_destination
     from stripsight.export.kserve import check_service_file, write_kserve_manifest
-    from stripsight.export.run import export_runs
     from stripsight.export.settings import ExportSettings
-    from stripsight.export.table import list_notes, tabulate_variants, to_json
     from stripsight.export.triton import (
         check_repository,
         make_model_name,
@@ -84,6 +83,11 @@ def export(
         check_repository(triton, make_model_name(settings.choose_name(folder)))
     if kserve is not None:
         check_service_file(kserve)
+    check_destination(folder, force=force)
+    say_loading()
+    from stripsight.export.run import export_runs
+    from stripsight.export.table import list_notes, tabulate_variants, to_json
+
     with Stages() as stages:
         bundle = export_runs(runs, folder, settings, report_progress=stages.report)
     if triton is not None:

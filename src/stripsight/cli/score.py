@@ -201,7 +201,7 @@ def _score(
             cluster=cluster,
             report_progress=report,
         )
-    print_summary(summary, as_json=as_json)
+    print_summary(summary, as_json=as_json, drawing=draw)
     failed = summary.tally.failed
     if failed > max_failed:
         raise ScoringError(
@@ -244,7 +244,7 @@ def _watch(
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
             signal.signal(number, handler)
-    print_summary(summary, as_json=as_json)
+    print_summary(summary, as_json=as_json, drawing=draw)
 
 
 class _Terminated(BaseException):

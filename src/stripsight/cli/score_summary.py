@@ -9,10 +9,13 @@ from stripsight.cli.bundle_tables import print_collapse
 from stripsight.cli.terminal import print_json
 
 if TYPE_CHECKING:
+    from stripsight.scoring.overlays import Drawing
     from stripsight.scoring.summary import ScoreSummary
 
 
-def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
+def print_summary(
+    summary: "ScoreSummary", *, as_json: bool, drawing: "Drawing | None" = None
+) -> None:
     """Counts, what could not be scored and why, and what ran how fast; or all of it as JSON."""
     if as_json:
         print_json(summary.to_json())
@@ -50,7 +53,10 @@ def print_summary(summary: "ScoreSummary", *, as_json: bool) -> None:
     if summary.scored_before:
         typer.echo(f"  {summary.scored_before:,} of them were scored before")
     rate = summary.images_per_second
-    typer.echo(summary.info.describe() + (f": {rate:,.1f} images/s" if rate else ""))
+    drawn = "" if drawing is None else ", pictures drawn"
+    typer.echo(summary.info.describe() + (f": {rate:,.1f} images/s{drawn}" if rate else ""))
+    if drawing is not None:
+        typer.echo(f"pictures {drawing.what}: {drawing.folder}")
     if summary.tuning is not None:
         typer.echo(summary.tuning.describe())
     for node in summary.nodes:

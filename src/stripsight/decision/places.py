@@ -88,10 +88,10 @@ def find_boxes(heatmap: npt.NDArray[np.floating], level: float) -> tuple[Box, ..
     row, first, last = _find_runs(heatmap >= level)
     if not len(row):
         return ()
-    # Values between two runs are computed and dropped: reduceat knows no gaps.
-    flat = np.append(heatmap.ravel(), -np.inf)
+    # Values between two runs are computed and dropped: reduceat knows no gaps, nor an end.
     edges = np.stack([row * width + first, row * width + last], axis=1).ravel()
-    highest = np.maximum.reduceat(flat, edges)[::2]
+    inner = edges[:-1] if edges[-1] == heatmap.size else edges
+    highest = np.maximum.reduceat(heatmap.ravel(), inner)[::2]
     piece = _join_runs(row, first, last, width)
     order = np.argsort(piece, kind="stable")
     starts = np.flatnonzero(np.diff(piece[order], prepend=-1))

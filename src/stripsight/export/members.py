@@ -126,6 +126,15 @@ def _read_card(run: ComparedRun) -> str:
         raise EvaluationError(f"{card} cannot be read: {again}") from error
 
 
+def add_note(card: str) -> str:
+    """A card that a bundle carries says of which thresholds it is: they can be set anew there."""
+    title, _, rest = card.partition("\n")
+    return (
+        f"{title}\n\n*At the thresholds of the export. `stripsight bundle show` says whether the"
+        f" bundle still has them.*\n{rest}"
+    )
+
+
 def _join_cards(judged: Sequence[ComparedRun], cards: Sequence[str]) -> str:
     names = ", ".join(run.path.resolve().name for run in judged)
     head = (

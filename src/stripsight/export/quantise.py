@@ -24,8 +24,6 @@ from stripsight.export.joints import quantise_joints
 from stripsight.scoring.openvino_module import open_core
 
 SEED = 0
-CALIBRATION_IMAGES = 128
-"""Each costs two passes; NNCF's own default is 300."""
 _SMOOTHING = 0.5
 """Of the ranges between weights and activations (SmoothQuant's alpha, its authors' choice). NNCF
 smooths no convolution unless it is told to."""

@@ -33,7 +33,7 @@ from stripsight.export.graph import (
     write_onnx,
 )
 from stripsight.export.measure import predict_images, time_variants
-from stripsight.export.members import CARD, Members, open_members
+from stripsight.export.members import CARD, Members, add_note, open_members
 from stripsight.export.quantise import (
     RECIPES,
     SEED,
@@ -118,7 +118,7 @@ class _Export:
         chosen, why = choose_variant(tuple(variants))
         validation = self._gather(self.logits)
         write_validation(validation, self.place)
-        write_atomically(self.place / CARD, self.members.card.encode())
+        write_atomically(self.place / CARD, add_note(self.members.card).encode())
         golden = write_golden(self.place, self.images, golden_rows, validation)
         skipped = [f"no {variant}: {reason}" for variant, reason in self.skipped.items()]
         origin = describe_origin(self.members, self._describe_export())

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from stripsight.bundle.manifest import Precision
 from stripsight.errors import UsageError
-from stripsight.export.quantise import CALIBRATION_IMAGES
 from stripsight.labels import is_line
 
+CALIBRATION_IMAGES = 128
+"""Each costs two passes; NNCF's own default is 300."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
 
 

@@ -91,15 +91,16 @@ class Overlays:
     everything: bool = False
 
     def save(self, scored: Scored) -> None:
-        """Draw and write the picture of an image, if it gets one.
+        """Draw and write the picture of an image; if it gets none, one of before is removed.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        if scored.taken is None or not (self.everything or scored.row.verdict != VERDICTS[0]):
-            return
         # As bytes in UTF-8, whatever the locale makes of names.
         path = self.folder / os.fsdecode(name_overlay(scored.row.id).encode())
+        if scored.taken is None or not (self.everything or scored.row.verdict != VERDICTS[0]):
+            path.unlink(missing_ok=True)  # it would contradict the table
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         data = BytesIO()
         draw_overlay(scored, self.classes, self.levels).save(data, "JPEG", quality=_QUALITY)

@@ -119,7 +119,17 @@ def watch_folder(
         tally = Tally(scorer.judge.names)
         begun = time.monotonic()
         put_off = PutOff()
-        _logger.info("following %s, rows to %s; Ctrl-C or SIGTERM ends it", root, out)
+        manifest, info = scorer.bundle.manifest, scorer.engine.info
+        warnings = (*list_collapse(manifest), *list_failed_gate(manifest, info.variant))
+        for line in warnings:  # a watch may be killed before its summary
+            _logger.warning("DO NOT USE AS IT IS: %s", line)
+        _logger.info(
+            "following %s by %s of bundle %s, rows to %s; Ctrl-C or SIGTERM ends it",
+            root,
+            info.variant,
+            manifest.bundle_id[:16],
+            out,
+        )
         with Intake(scorer.bundle.manifest.input) as intake:
             for files in _find_new(root, state, settle, put_off, stop):
                 items = [Item(show_name(file.name), str(root / file.name)) for file in files]
@@ -132,6 +142,8 @@ def watch_folder(
                         if overlays is not None:
                             overlays.save(one)
                         rows.append((file, one.row))
+                        if one.row.reason is not None:
+                            _logger.warning("%s: %s", one.item.path, one.row.reason)
                 new = put_off.add(list(away), time.monotonic())
                 _warn([away[file] for file in new if os.path.lexists(root / file.name)])
                 if not rows:
@@ -150,10 +162,7 @@ def watch_folder(
         tally,
         0,
         seconds,
-        warnings=(
-            *list_collapse(scorer.bundle.manifest),
-            *list_failed_gate(scorer.bundle.manifest, scorer.engine.info.variant),
-        ),
+        warnings=warnings,
     )
 
 
@@ -179,6 +188,8 @@ def _find_new(
             troubles.append(str(error))
             away = True
         _warn([trouble for trouble in troubles if trouble not in known])
+        if known and not troubles:
+            _logger.info("%s can be read again", root)
         known = set(troubles)
         if others - left_out:
             kinds = ", ".join(sorted(others - left_out))

@@ -234,6 +234,9 @@ def test_the_command_writes_both_or_none(
     assert run_command([*words, str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"stripsight: {tmp_path}: Is a directory\n"
     assert list(tmp_path.iterdir()) == []
+    assert run_command([*words[:-1], "--storage", "s3://mill/models"]) == 2
+    assert "give --kserve, too" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
     assert run_command([*words, str(tmp_path / "new" / "k.yaml")]) == 0
     assert (tmp_path / "new" / "k.yaml").is_file()
 
