@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stripsight.bundle.folder import open_bundle, write_manifest
+from stripsight.bundle.folder import open_bundle, seal_file, write_manifest
 from stripsight.bundle.manifest import FILE_NAME, GoldenImage
-from stripsight.bundle.validation import read_validation
+from stripsight.bundle.validation import FILE as VALIDATION
+from stripsight.bundle.validation import Validation, read_validation, write_validation
 from stripsight.cli.app import run_command
 from stripsight.decision.document import save_decisions
 from stripsight.decision.policy import ClassPolicy
@@ -223,10 +224,21 @@ class TestSetPolicy:
     def test_a_line_that_would_stop_at_every_strip_is_loud(
         self, bundle: Path, capsys: Captured
     ) -> None:
-        clean = int((~read_validation(open_bundle(bundle)).labels.any(axis=1)).sum())
-        words = [f"--threshold={name}=0" for name in ("rust", "scratch", "spot")]
-        assert run_command(["bundle", "set-policy", str(bundle), *words]) == 0
-        said = f"WARNING: of {clean} clean images on validation, {clean} are called defective"
+        opened = open_bundle(bundle)
+        stored = read_validation(opened)
+        labels, logits = stored.labels.copy(), {k: v.copy() for k, v in stored.logits.items()}
+        labels[::4] = 0
+        reference = stored.reference.copy()
+        for each in (reference, *logits.values()):
+            each[::4] = -4
+        write_validation(Validation(labels, reference, logits), bundle)
+        files = {**opened.manifest.files, VALIDATION: seal_file(bundle / VALIDATION)}
+        write_manifest(replace(opened.manifest, files=files), bundle)
+        words = ["bundle", "set-policy", str(bundle), "--threshold"]
+        assert run_command([*words, "spot=0.4"]) == 0
+        assert "WARNING" not in capsys.readouterr().out
+        assert run_command([*words, "spot=0"]) == 0
+        said = "WARNING: of 10 clean images on validation, 10 are called defective (before 0)"
         assert said in capsys.readouterr().out
 
     def test_reviews_instead_of_verdicts_are_no_fall(self, bundle: Path, capsys: Captured) -> None:
