@@ -1,9 +1,10 @@
 """How many streams a long scoring runs with: tried on this machine as it starts.
 
 One image at a time with all threads on it has its verdict soonest. Which number scores most images
-differs with network and machine: two cores did 15 % more with two streams. Trying takes seconds, so only a scoring of many minutes asks. One graph is in
-memory at a time, as in the scoring itself. Watches and cluster workers do not ask: the first wants
-each verdict soon, the second have a core each.
+differs with network and machine: two cores did 15 % more with two streams. Trying takes seconds, so
+only a scoring of many minutes asks. One graph is in memory at a time, as in the scoring itself.
+Watches and cluster workers do not ask: the first wants each verdict soon, the second have a core
+each.
 """
 
 import statistics
