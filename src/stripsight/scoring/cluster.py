@@ -139,7 +139,9 @@ class ClusterCrew:
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(
-                    size=min(self._session.workers, len(blocks)), max_tasks_in_flight_per_actor=2
+                    size=min(self._session.workers, len(blocks)),
+                    # Alone at last: what waits behind a deadly image dies with it.
+                    max_tasks_in_flight_per_actor=2 if size > 1 else 1,
                 ),
                 num_cpus=self._job.options.settings.threads,
                 max_restarts=_RESTARTS,
