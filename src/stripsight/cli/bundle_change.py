@@ -60,14 +60,15 @@ def list_falls(change: "PolicyChange") -> list[str]:
     would stop at more than every second clean image, which they did not before.
     """
     lines = []
-    was = now = None
-    for name, was, now in _pair_counts(change):  # last, the whole images
+    counts = _pair_counts(change)
+    for name, was, now in counts:
         if was is not None and now is not None and now.escapes > was.escapes:
             lines.append(
                 f"recall of {name} on validation falls from {was.recall:.3f} to"
                 f" {now.recall:.3f}: of {now.positives:,}, {now.escapes:,} escape (before"
                 f" {was.escapes:,}); {now.reviews:,} are in review (before {was.reviews:,})"
             )
+    _, was, now = counts[-1]
     if (
         was is not None
         and now is not None

@@ -31,8 +31,8 @@ def quantise_joints(
     model: Any,
     source: Any,
     images: Iterable[npt.NDArray[np.uint8]],
-    ignored: Collection[str] = (),
-) -> int:
+    ignored: Collection[str],
+) -> None:
     """Quantise all that goes into a concatenation or a pool and is not quantised yet, in place.
 
     Args:
@@ -41,29 +41,26 @@ def quantise_joints(
             rewritten, where it is compiled, to give other numbers at such places.
         images: uint8 `[N, 1, H, W]` to calibrate on.
         ignored: names of concatenations and pools that stay as they are.
-
-    Returns:
-        How many places that were.
     """
     places = {node.get_friendly_name(): node for node in source.get_ops()}
     joints = {
-        name: output
-        for name, output in _find_joints(model, ignored).items()
+        (name, port): output
+        for (name, port), output in _find_joints(model, ignored).items()
         if name in places  # NNCF's own nodes are in no joint today
     }
-    if joints:
-        values = [places[name].output(0) for name in joints]
-        opset = import_openvino().opset13
-        for output, (lowest, highest) in zip(
-            joints.values(), _measure(source, values, images), strict=True
-        ):
-            low, high = (opset.constant(limit) for limit in choose_limits(lowest, highest))
-            users = list(output.get_target_inputs())
-            quantiser = opset.fake_quantize(output, low, high, low, high, _STEPS + 1)
-            for user in users:
-                user.replace_source_output(quantiser.output(0))
-        model.validate_nodes_and_infer_types()
-    return len(joints)
+    if not joints:
+        return
+    values = [places[name].output(port) for name, port in joints]
+    opset = import_openvino().opset13
+    for output, (lowest, highest) in zip(
+        joints.values(), _measure(source, values, images), strict=True
+    ):
+        low, high = (opset.constant(limit) for limit in choose_limits(lowest, highest))
+        users = list(output.get_target_inputs())
+        quantiser = opset.fake_quantize(output, low, high, low, high, _STEPS + 1)
+        for user in users:
+            user.replace_source_output(quantiser.output(0))
+    model.validate_nodes_and_infer_types()
 
 
 def choose_limits(lowest: Floats, highest: Floats) -> tuple[Floats, Floats]:
@@ -87,8 +84,8 @@ def choose_limits(lowest: Floats, highest: Floats) -> tuple[Floats, Floats]:
     return low, high
 
 
-def _find_joints(model: Any, ignored: Collection[str]) -> dict[str, Any]:
-    """fp32 outputs `[N, C, h, w]` that go into a concatenation or a pool, by their nodes' names."""
+def _find_joints(model: Any, ignored: Collection[str]) -> dict[tuple[str, int], Any]:
+    """fp32 outputs `[N, C, h, w]` that go into a concatenation or a pool, by node and port."""
     found = {}
     for node in model.get_ordered_ops():
         joins = node.get_type_name() == "Concat" or node.get_type_name() in _POOLS
@@ -97,7 +94,7 @@ def _find_joints(model: Any, ignored: Collection[str]) -> dict[str, Any]:
                 output = port.get_source_output()
                 giver = output.get_node()
                 if len(output.get_partial_shape()) == 4 and giver.get_type_name() not in _QUANTISED:
-                    found[giver.get_friendly_name()] = output
+                    found[giver.get_friendly_name(), output.get_index()] = output
     return found
 
 

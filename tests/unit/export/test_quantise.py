@@ -201,6 +201,36 @@ def test_joints_have_a_scale_for_each_channel(tmp_path: Path) -> None:
     assert high.ravel().tolist() == pytest.approx([brightest, brightest / 4] * 4)
 
 
+def test_parts_of_a_split_are_measured_each_by_itself(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["images"], ["grey"], to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["grey", "uneven"], ["four"]),
+        helper.make_node("Split", ["four"], ["first", "second"], axis=1, num_outputs=2),
+        helper.make_node("Concat", ["second", "first"], ["shuffled"], axis=1),
+        helper.make_node("Conv", ["shuffled", "sum"], ["maps"]),
+    ]
+    uneven = np.array([1, 0.9, 0.5, 0.4], np.float32).reshape(-1, 1, 1, 1)
+    weights = {"uneven": uneven, "sum": np.ones((1, 4, 1, 1), np.float32)}
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 1, SIDE, SIDE])
+    maps = helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["N", 1, SIDE, SIDE])
+    constants = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "g", [images], [maps], constants)
+    opset = helper.make_opsetid("", 18)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[opset], ir_version=10), tmp_path / "model.onnx"
+    )
+    convert_to_openvino(tmp_path / "model.onnx", tmp_path / "fp32.xml")
+    steel = make_steel(8)
+    quantise(Work(tmp_path / "fp32.xml", tmp_path / "int8.xml", steel, list(range(8)), RECIPES[-1]))
+    int8 = open_core().read_model(tmp_path / "int8.xml")
+    join = next(node for node in int8.get_ops() if node.get_type_name() == "Concat")
+    givers = [port.get_source_output().get_node() for port in join.inputs()]
+    highest = [giver.input(2).get_source_output().get_node().get_data() for giver in givers]
+    brightest = max(int(steel[row]["image"].max()) for row in range(8))
+    expected = brightest * uneven.ravel()[[2, 3, 0, 1]]
+    assert np.concatenate(highest, axis=1).ravel() == pytest.approx(expected, rel=1e-3)
+
+
 @given(
     arrays(np.float32, 5, elements=st.floats(-1000, 1000, width=32)),
     arrays(np.float32, 5, elements=st.floats(0, 1000, width=32)),
